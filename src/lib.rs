@@ -1,0 +1,9 @@
+//! brink: an edge cache node.
+//!
+//! The modules in reading order, from the words up; ARCHITECTURE.md has the layer table that
+//! `tests/tidy.rs` enforces.
+
+pub mod clock;
+pub mod count;
+pub mod quantity;
+pub mod setting;
