@@ -5,5 +5,6 @@
 
 pub mod clock;
 pub mod count;
+pub mod header;
 pub mod quantity;
 pub mod setting;
