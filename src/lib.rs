@@ -3,8 +3,10 @@
 //! The modules in reading order, from the words up; ARCHITECTURE.md has the layer table that
 //! `tests/tidy.rs` enforces.
 
+pub mod cache;
 pub mod clock;
 pub mod count;
+pub mod header;
 pub mod quantity;
 pub mod setting;
 pub mod upstream;
