@@ -6,7 +6,9 @@
 pub mod cache;
 pub mod clock;
 pub mod count;
+pub mod fill;
 pub mod header;
 pub mod quantity;
 pub mod setting;
+pub mod store;
 pub mod upstream;
