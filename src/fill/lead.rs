@@ -46,7 +46,7 @@ enum Question {
     /// Whether what is stored still holds.
     Revalidate(Arc<Entry>),
     /// For bytes that are missing of what is stored.
-    Complete(Arc<Entry>, Completion),
+    Complete(Completion),
 }
 
 /// When the request was sent, and when the head of the response came.
@@ -120,10 +120,7 @@ impl Lead {
         if !base.is_whole() && judgement.reuse == Reuse::Fresh {
             let completion =
                 self.missing(base).and_then(|gap| partial::completion(&base.stored, &gap));
-            return completion.map_or_else(
-                || self.plain_question(),
-                |completion| Question::Complete(base.clone(), completion),
-            );
+            return completion.map_or_else(|| self.plain_question(), Question::Complete);
         }
         match base.stored.has_validator() {
             true => Question::Revalidate(base.clone()),
@@ -154,7 +151,7 @@ impl Lead {
             Question::Whole => {}
             Question::Range(range) => drop(headers.insert(RANGE, range.clone())),
             Question::Revalidate(base) => drop(conditional_headers(&base.stored, headers)),
-            Question::Complete(_, completion) => completion.apply(headers),
+            Question::Complete(completion) => completion.apply(headers),
         };
         let outbound = self.wire.outbound(ask);
         // The response is judged as the answer to what was really asked.
