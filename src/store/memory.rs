@@ -4,10 +4,15 @@
 //! does not have the object; so by the time an object leaves the window, moka knows how often it was
 //! asked for and admits it or not (TinyLFU). Changes to a URL go through one of a few locks chosen by
 //! its hash; lookups take none of these.
+//!
+//! moka frees what it let go of only when no thread can be reading it any more, which may be a while
+//! later. What we take out ourselves is therefore emptied first ([`Slot`]), so that its bytes are
+//! free at once; moka's own evictions lag behind, and its share of the budget leaves room for that.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 use moka::sync::SegmentedCache;
 use parking_lot::{Mutex, MutexGuard};
@@ -22,9 +27,22 @@ use crate::clock::Timestamp;
 
 pub(super) struct Memory {
     window: Window,
-    main: SegmentedCache<Key, Arc<Resource>, RandomState>,
+    main: SegmentedCache<Key, Arc<Slot>, RandomState>,
     hasher: RandomState,
     stripes: Box<[Mutex<()>]>,
+}
+
+/// What moka holds: a resource, or nothing once it has been taken out.
+struct Slot(ArcSwapOption<Resource>);
+
+impl Slot {
+    fn new(resource: Arc<Resource>) -> Arc<Self> {
+        Arc::new(Slot(ArcSwapOption::new(Some(resource))))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.load().as_ref().map_or(0, |resource| resource.bytes())
+    }
 }
 
 /// What to do with a URL's resource.
@@ -49,8 +67,8 @@ impl Memory {
         let segments = (settings.main_bytes() / LEAST_SEGMENT).clamp(1, cores.next_power_of_two());
         let main = SegmentedCache::builder(segments as usize)
             .max_capacity(settings.main_bytes() / WEIGHT_UNIT)
-            .weigher(|_: &Key, resource: &Arc<Resource>| {
-                resource.bytes().div_ceil(WEIGHT_UNIT).min(u64::from(u32::MAX)) as u32
+            .weigher(|_: &Key, slot: &Arc<Slot>| {
+                slot.bytes().div_ceil(WEIGHT_UNIT).min(u64::from(u32::MAX)) as u32
             })
             .build_with_hasher(hasher.clone());
         let stripes = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
@@ -59,7 +77,7 @@ impl Memory {
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Resource>> {
-        self.main.get(key).or_else(|| self.window.get(key))
+        self.main.get(key).and_then(|slot| slot.0.load_full()).or_else(|| self.window.get(key))
     }
 
     /// Changes what is held for `key` in one step; `alter` sees what is held now.
@@ -71,24 +89,27 @@ impl Memory {
     ) {
         {
             let _alone = self.stripe(key);
-            let in_main = self.main.get(key);
-            let held = in_main.clone().or_else(|| self.window.get(key));
+            let slot = self.main.get(key).filter(|slot| slot.0.load().is_some());
+            let in_main = slot.as_ref().and_then(|slot| slot.0.load_full());
+            let held = in_main.or_else(|| self.window.get(key));
             let change = alter(held.as_deref());
-            if matches!(change, Change::Nothing) {
-                return;
-            }
-            if let Some(held) = &held {
+            if let (Some(held), Change::Put(_) | Change::Remove) = (&held, &change) {
                 held.retire();
             }
-            match change {
-                Change::Put(new) if in_main.is_some() => {
-                    self.main.insert(key.clone(), Arc::new(new))
+            match (change, slot) {
+                (Change::Nothing, _) => return,
+                (Change::Put(new), Some(slot)) => {
+                    // Whoever looks meanwhile sees the old one or the new one. moka is told, since
+                    // it weighs what is put in.
+                    slot.0.store(Some(Arc::new(new)));
+                    self.main.insert(key.clone(), slot);
                 }
-                Change::Put(new) => self.window.put(key, Arc::new(new), now),
-                Change::Remove | Change::Nothing => {
+                (Change::Put(new), None) => self.window.put(key, Arc::new(new), now),
+                (Change::Remove, Some(slot)) => {
                     self.main.invalidate(key);
-                    self.window.remove(key);
+                    slot.0.store(None);
                 }
+                (Change::Remove, None) => drop(self.window.remove(key)),
             }
         }
         self.sweep(now);
@@ -121,7 +142,7 @@ impl Memory {
             let Some(resource) = self.window.leave(&key, ticket) else { continue };
             if resource.entries().any(|entry| entry.hits() > 0) {
                 COUNTERS.offered.bump();
-                self.main.insert(key, resource);
+                self.main.insert(key, Slot::new(resource));
             } else {
                 evicted += resource.bytes();
             }
@@ -130,18 +151,14 @@ impl Memory {
             return;
         }
         self.main.run_pending_tasks();
-        for (key, resource) in self.main.iter() {
+        for (key, slot) in self.main.iter() {
             if spare() || evicted >= wanted {
                 break;
             }
-            evicted += resource.bytes();
             let _alone = self.stripe(&key);
+            evicted += slot.bytes();
             self.main.invalidate(&*key);
-        }
-        // What moka lets go of is freed when no thread can be reading it any more, which takes it
-        // a few rounds to find out.
-        for _ in 0..4 {
-            self.main.run_pending_tasks();
+            slot.0.store(None);
         }
     }
 
@@ -155,7 +172,7 @@ impl Memory {
         let _alone = self.stripe(key);
         if let Some(resource) = self.window.leave(key, ticket) {
             COUNTERS.offered.bump();
-            self.main.insert(key.clone(), resource);
+            self.main.insert(key.clone(), Slot::new(resource));
         }
     }
 
