@@ -245,16 +245,35 @@ fn follow(tree: &mut Tree, path: &Path, folder: &Path, test: bool) {
         {
             within.push(&outer.name);
         }
-        let inner = within.join(&module.name);
-        let candidates: Vec<PathBuf> = match &module.path {
-            Some(text) => vec![path.parent().unwrap_or(Path::new("")).join(text)],
-            None => vec![inner.with_extension("rs"), inner.join("mod.rs")],
+        // A file named by `#[path]` looks for its own modules beside itself.
+        let (candidates, inner) = match &module.path {
+            Some(text) => {
+                let file = beside(path, text);
+                (vec![file.clone()], file.parent().unwrap_or(Path::new("")).to_path_buf())
+            }
+            None => {
+                let inner = within.join(&module.name);
+                (vec![inner.with_extension("rs"), inner.join("mod.rs")], inner)
+            }
         };
         match candidates.iter().find(|it| root().join(it).is_file()) {
             Some(file) => follow(tree, file, &inner, test || module.test),
             None => tree.missing.push(format!("{name}: `mod {}` leads nowhere", module.name)),
         }
     }
+}
+
+/// `text`, which may climb with `..`, seen from the folder of `path`.
+fn beside(path: &Path, text: &str) -> PathBuf {
+    let mut found = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    for part in text.split('/') {
+        if part == ".." {
+            found.pop();
+        } else {
+            found.push(part);
+        }
+    }
+    found
 }
 
 fn root() -> &'static Path {

@@ -144,7 +144,8 @@ async fn connection(stream: TcpStream, state: Arc<Mutex<State>>) {
                     state.seen.push(seen.clone());
                     state.handlers.get(seen.path()).cloned()
                 };
-                let missing = || Reply::text(404, "no such path").header("Cache-Control", "no-store");
+                let missing =
+                    || Reply::text(404, "no such path").header("Cache-Control", "no-store");
                 let reply = handler.map_or_else(missing, |handler| handler(&seen));
                 if !reply.send(&seen, &mut wire).await.unwrap_or(false) {
                     return;
@@ -309,7 +310,7 @@ impl Reply {
     /// Sends an interim response first (RFC 9110 section 15.2).
     pub fn interim(mut self, status: u16, fields: &[(&str, &str)]) -> Reply {
         let head = Head { first: format!("HTTP/1.1 {status} Interim"), fields: owned(fields) };
-        self.before.push(Step::Bytes(print(&head)));
+        self.before.push(Step::Bytes(head.print()));
         self
     }
 
@@ -360,7 +361,7 @@ impl Reply {
         for step in &self.before {
             step.take(wire, false).await?;
         }
-        wire.write(&print(&self.head())).await?;
+        wire.write(&self.head().print()).await?;
         if seen.method == "HEAD" || matches!(self.status, 204 | 304) {
             return Ok(self.framing != Framing::Close);
         }
@@ -371,7 +372,7 @@ impl Reply {
         }
         if self.framing == Framing::Chunked {
             let end = Head { first: "0".into(), fields: self.trailers.clone() };
-            wire.write(&print(&end)).await?;
+            wire.write(&end.print()).await?;
         }
         if self.framing == Framing::Close {
             wire.close().await;
@@ -398,15 +399,13 @@ impl Step {
             Step::Pause(pause) => tokio::time::sleep(*pause).await,
             Step::Wait(gate) => gate.passed().await,
             Step::Cut => return Ok(false),
-            Step::Echo => {
-                loop {
-                    let bytes = wire.tunnel().await?;
-                    if bytes.is_empty() {
-                        return Ok(false);
-                    }
-                    wire.write(&bytes).await?;
+            Step::Echo => loop {
+                let bytes = wire.tunnel().await?;
+                if bytes.is_empty() {
+                    return Ok(false);
                 }
-            }
+                wire.write(&bytes).await?;
+            },
         }
         Ok(true)
     }
@@ -414,14 +413,4 @@ impl Step {
 
 fn owned(fields: &[(&str, &str)]) -> Vec<(String, String)> {
     fields.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
-}
-
-/// A head in the form of the wire, with the empty line that ends it.
-pub fn print(head: &Head) -> Vec<u8> {
-    let mut text = format!("{}\r\n", head.first);
-    for (name, value) in &head.fields {
-        text += &format!("{name}: {value}\r\n");
-    }
-    text += "\r\n";
-    text.into_bytes()
 }

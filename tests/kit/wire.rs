@@ -47,6 +47,16 @@ impl Head {
         named.map(|(_, value)| value.as_str()).collect()
     }
 
+    /// In the form of the wire, with the empty line that ends it.
+    pub fn print(&self) -> Vec<u8> {
+        let mut text = format!("{}\r\n", self.first);
+        for (name, value) in &self.fields {
+            text += &format!("{name}: {value}\r\n");
+        }
+        text += "\r\n";
+        text.into_bytes()
+    }
+
     fn parse(text: &[u8]) -> Result<Head, Broken> {
         let Ok(text) = std::str::from_utf8(text) else { return broken("head is not UTF-8") };
         let mut lines = text.split("\r\n");
