@@ -5,5 +5,7 @@
 
 pub mod clock;
 pub mod count;
+pub mod listen;
 pub mod quantity;
 pub mod setting;
+pub mod tls;
