@@ -269,3 +269,120 @@ impl Sink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::telemetry::record::{Ended, Outcome, Text, Tier};
+    use http::{Method, StatusCode, Uri, Version};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn record(path: &'static str) -> Record {
+        Record {
+            outcome: Outcome {
+                version: Version::HTTP_11,
+                method: Method::GET,
+                status: StatusCode::OK,
+                verdict: None,
+                tier: Tier::Edge,
+                bytes_out: 0,
+                first_byte: None,
+                duration: Duration::ZERO,
+                ended: Ended::Whole,
+            },
+            time: Timestamp(0),
+            request_id: Text::Absent,
+            site: Text::Absent,
+            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host: Text::Absent,
+            target: Uri::from_static(path),
+            key: None,
+            origin: None,
+            tls: None,
+            user_agent: Text::Absent,
+            referer: Text::Absent,
+            error_id: Text::Absent,
+            code: None,
+        }
+    }
+
+    fn open(path: &Path) -> AccessLog {
+        let settings = AccessLogSettings { path: path.into(), ..AccessLogSettings::default() };
+        AccessLog::open(&settings).unwrap()
+    }
+
+    #[test]
+    fn every_line_of_every_thread_is_there_after_closing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let log = open(&path);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..500).for_each(|_| log.write(record("/a"))));
+            }
+        });
+        log.close();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 4000);
+        assert!(text.lines().all(|line| line.starts_with('{') && line.ends_with('}')));
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
+        let log = open(&path);
+        log.write(record("/before"));
+        wait_for(|| std::fs::metadata(&path).is_ok_and(|file| file.len() > 0));
+        std::fs::rename(&path, &moved).unwrap();
+        log.reopen();
+        wait_for(|| path.exists());
+        log.write(record("/after"));
+        log.close();
+        assert!(std::fs::read_to_string(&moved).unwrap().contains("/before"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("/after") && !text.contains("/before"));
+    }
+
+    #[test]
+    fn a_full_queue_loses_and_counts_but_never_waits() {
+        let shared = Shared::new(64);
+        let before = LOST.sum();
+        // There is no writer, so the queue of this thread fills.
+        (0..100).for_each(|_| shared.push(record("/a")));
+        let kept: usize = shared.lanes.iter().map(|lane| lane.lock().len()).sum();
+        assert_eq!(kept, shared.lane_limit);
+        assert!(LOST.sum() - before >= 100 - kept as u64);
+    }
+
+    #[test]
+    fn lines_for_a_full_disk_are_counted_as_lost() {
+        let before = LOST.sum();
+        let log = open(Path::new("/dev/full"));
+        log.write(record("/a"));
+        log.close();
+        assert!(LOST.sum() > before);
+    }
+
+    #[test]
+    fn a_log_that_is_off_takes_nothing_and_a_file_that_cannot_be_opened_is_an_error() {
+        let off = AccessLogSettings { format: Format::Off, ..AccessLogSettings::default() };
+        let log = AccessLog::open(&off).unwrap();
+        assert!(!log.is_on());
+        log.write(record("/a"));
+        log.close();
+        let wrong = AccessLogSettings { path: "/dev".into(), ..AccessLogSettings::default() };
+        assert!(AccessLog::open(&wrong).is_err());
+    }
+
+    fn wait_for(mut condition: impl FnMut() -> bool) {
+        for _ in 0..500 {
+            if condition() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("waited in vain");
+    }
+}

@@ -208,3 +208,118 @@ fn date(time: Timestamp) -> (u64, u64, u64) {
     let month = if month < 10 { month + 3 } else { month - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::verdict::{Reason, Verdict};
+    use crate::telemetry::record::{Outcome, Text, Tier};
+    use bytes::Bytes;
+    use http::{Method, StatusCode, Uri};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn record() -> Record {
+        Record {
+            outcome: Outcome {
+                version: Version::HTTP_2,
+                method: Method::GET,
+                status: StatusCode::OK,
+                verdict: Some((Verdict::Hit, Reason::ALL[0])),
+                tier: Tier::Memory,
+                bytes_out: 1234,
+                first_byte: Some(Duration::from_micros(210)),
+                duration: Duration::from_micros(1305),
+                ended: Ended::Whole,
+            },
+            time: Timestamp(1_769_860_800_123),
+            request_id: "4f2a".into(),
+            site: "shop".into(),
+            client: "192.0.2.77".parse().unwrap(),
+            host: "www.example.com".into(),
+            target: Uri::from_static("/a%20b?token=s3cret&b=1"),
+            key: Some(0xc0ffee),
+            origin: Some(Origin {
+                server: "198.51.100.1:443".into(),
+                status: Some(StatusCode::NOT_MODIFIED),
+                ..Origin::default()
+            }),
+            tls: Some("TLSv1.3"),
+            user_agent: "curl/8".into(),
+            referer: Text::Absent,
+            error_id: Text::Absent,
+            code: None,
+        }
+    }
+
+    fn line(format: Format, mask_client: bool, record: &Record) -> String {
+        let settings = AccessLogSettings { format, mask_client, ..AccessLogSettings::default() };
+        let mut out = Vec::new();
+        Line::new(&settings).append(&mut out, record);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn json_says_everything_that_is_known() {
+        let read: serde_json::Value =
+            serde_json::from_str(&line(Format::Json, true, &record())).unwrap();
+        let expected = serde_json::json!({
+            "ts": "2026-01-31T12:00:00.123Z", "request_id": "4f2a", "site": "shop",
+            "client": "192.0.2.0", "method": "GET", "host": "www.example.com", "path": "/a%20b",
+            "query": "token=***&b=1", "proto": "HTTP/2", "status": 200, "bytes_out": 1234,
+            "ttfb_ms": 0.210, "duration_ms": 1.305, "cache": Verdict::Hit.as_str(),
+            "reason": Reason::ALL[0].as_str(), "tier": "memory", "key": "0000000000c0ffee",
+            "origin": "198.51.100.1:443", "origin_status": 304, "tls": "TLSv1.3", "ua": "curl/8",
+        });
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn combined_is_what_log_analysers_expect() {
+        let mut record = record();
+        record.user_agent = Text::Bytes(Bytes::from_static(b"a\"b\\\n\xff"));
+        assert_eq!(
+            line(Format::Combined, false, &record),
+            "192.0.2.77 - - [31/Jan/2026:12:00:00 +0000] \"GET /a%20b?token=***&b=1 HTTP/2\" \
+             200 1234 \"-\" \"a\\x22b\\x5C\\x0A\\xFF\"\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_field_bytes_make_exactly_one_record(
+            fields in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..99), 7),
+        ) {
+            let mut texts = fields.into_iter().map(|field| Text::Bytes(Bytes::from(field)));
+            let mut text = || texts.next().unwrap_or_default();
+            let record = Record {
+                request_id: text(),
+                site: text(),
+                host: text(),
+                user_agent: text(),
+                referer: text(),
+                error_id: text(),
+                origin: Some(Origin { server: text(), ..Origin::default() }),
+                ..record()
+            };
+            let json = line(Format::Json, false, &record);
+            prop_assert_eq!(json.lines().count(), 1);
+            let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&read["status"], 200);
+            let combined = line(Format::Combined, false, &record);
+            prop_assert_eq!(combined.lines().count(), 1);
+            prop_assert_eq!(combined.matches('"').count(), 6);
+            prop_assert!(combined.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        }
+
+        #[test]
+        fn dates_agree_with_those_of_http(seconds in 0u64..253_402_300_800) {
+            let time = Timestamp::from_seconds(seconds);
+            let http = httpdate::fmt_http_date(time.system_time());
+            let common = common_date(time);
+            prop_assert_eq!(&http[5..16], common[..11].replace('/', " "));
+            prop_assert_eq!(&http[17..25], &common[12..20]);
+            prop_assert_eq!(&date_time(time)[11..19], &http[17..25]);
+        }
+    }
+}

@@ -204,3 +204,104 @@ impl Collector for Family {
         samples.result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::verdict::{Reason, Verdict};
+    use crate::telemetry::record::{Ended, Origin, Outcome, Tier};
+    use http::{Method, StatusCode, Version};
+    use std::time::Duration;
+
+    /// The value of a series; zero when it is not shown.
+    fn value(text: &str, series: &str) -> f64 {
+        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        found.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    #[test]
+    fn what_was_counted_is_shown() {
+        let reason = Reason::ALL[0];
+        let before = Registry::new().render();
+        traffic::count(&Outcome {
+            version: Version::HTTP_2,
+            method: Method::from_bytes(b"BREW").unwrap(),
+            status: StatusCode::IM_A_TEAPOT,
+            verdict: Some((Verdict::Stale, reason)),
+            tier: Tier::Memory,
+            bytes_out: 7,
+            first_byte: None,
+            duration: Duration::from_millis(60),
+            ended: Ended::Whole,
+        });
+        traffic::count_origin(&Origin { first_byte: Some(Duration::ZERO), ..Origin::default() });
+        let text = Registry::new().render();
+        // Other tests of this process count too, so a series grew by this much at least.
+        for (series, growth) in [
+            (
+                "brink_http_requests_total{proto=\"HTTP/2\",method=\"other\",code_class=\"4xx\",\
+                 cache=\"stale\"}",
+                1.0,
+            ),
+            ("brink_http_request_duration_seconds_bucket{le=\"0.075\",cache=\"stale\"}", 1.0),
+            ("brink_http_request_duration_seconds_bucket{le=\"+Inf\",cache=\"stale\"}", 1.0),
+            ("brink_http_request_duration_seconds_sum{cache=\"stale\"}", 0.059),
+            ("brink_response_bytes_total{tier=\"memory\"}", 7.0),
+            (
+                &format!(
+                    "brink_cache_lookups_total{{result=\"stale\",reason=\"{}\"}}",
+                    reason.as_str()
+                ),
+                1.0,
+            ),
+            ("brink_origin_requests_total{result=\"fault\"}", 1.0),
+            ("brink_origin_ttfb_seconds_count", 1.0),
+        ] {
+            let grown = value(&text, series) - value(&before, series);
+            assert!(grown >= growth, "{series} grew by {grown}\n{text}");
+        }
+        let version = format!("brink_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(value(&text, &version), 1.0);
+        assert!(value(&text, "process_resident_memory_bytes") > 0.0);
+        assert!(text.contains("\nbrink_access_log_lost_total "));
+        assert!(text.contains("\nprocess_cpu_seconds_total "));
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_duration_falls_into_the_bucket_that_bounds_it() {
+        let histogram = Histogram::new();
+        for millis in [0, 5, 6, 60, 20_000] {
+            histogram.observe(Duration::from_millis(millis));
+        }
+        let (sum, buckets) = histogram.read();
+        assert_eq!(sum, 20.071);
+        let filled: Vec<_> = buckets.into_iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(filled, [(0.005, 2), (0.01, 1), (0.075, 1), (f64::INFINITY, 1)]);
+    }
+
+    #[test]
+    fn parts_of_the_node_add_their_own() {
+        static OBJECTS: Gauge = Gauge::new();
+        static EVICTED: Counter = Counter::new();
+        let mut registry = Registry::new();
+        registry.gauge("cache_objects", "Objects.", &OBJECTS);
+        registry.counter("cache_evictions", "Evictions.", &EVICTED);
+        registry.gauges("connections", "Connections.", |samples| {
+            for thread in 0..2u64 {
+                samples.push(&[("thread", &thread.to_string())], thread + 5);
+            }
+        });
+        OBJECTS.set(3);
+        EVICTED.add(2);
+        let text = registry.render();
+        for (series, expected) in [
+            ("brink_cache_objects", 3.0),
+            ("brink_cache_evictions_total", 2.0),
+            ("brink_connections{thread=\"0\"}", 5.0),
+            ("brink_connections{thread=\"1\"}", 6.0),
+        ] {
+            assert_eq!(value(&text, series), expected, "{series}\n{text}");
+        }
+    }
+}
