@@ -1,4 +1,5 @@
 //! The command line: one verb, one file.
+<<<<<<< HEAD
 //!
 //! Exit codes are the same for every verb: 0 all is well, 1 something was found wrong, 2 the command
 //! could not run.
@@ -68,3 +69,7 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(code)
 }
+=======
+
+pub mod demo;
+>>>>>>> tele
