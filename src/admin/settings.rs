@@ -1,35 +1,38 @@
-//! The node file's `[admin]` table.
+//! The node file's `[admin]` table: where the node takes orders from its operator.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::setting::Complaint;
 
-/// Where the admin listener is reached.
+/// Where the node takes orders from its operator: never on a port that customers reach.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The loopback address for the API, metrics and health; default `127.0.0.1:9911`.
-    pub tcp: SocketAddr,
-    /// Whether TCP is served at all; the Unix socket always is. Default true.
-    pub tcp_enabled: bool,
+    /// The Unix socket, mode 0600, which needs no token; relative to `state_dir`.
+    /// Default: `admin.sock`.
+    pub socket: PathBuf,
+    /// The loopback address for metrics, health and, with a token, the rest. Default: `127.0.0.1:9911`.
+    pub address: SocketAddr,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { tcp: SocketAddr::from(([127, 0, 0, 1], 9911)), tcp_enabled: true }
+        Settings { socket: "admin.sock".into(), address: SocketAddr::from(([127, 0, 0, 1], 9911)) }
     }
 }
 
 impl Settings {
     /// Refuses an address that others on the network could reach.
     pub fn validate(&self) -> Vec<Complaint> {
-        if self.tcp.ip().is_loopback() {
+        if self.address.ip().is_loopback() {
             return Vec::new();
         }
-        let message = format!("the admin listener must stay on loopback, not on {}", self.tcp.ip());
-        vec![Complaint::new("tcp", message).suggest("127.0.0.1:9911")]
+        let message = format!("{} is no loopback address", self.address);
+        let suggestion = "write `127.0.0.1:9911`; to reach it from elsewhere use a tunnel";
+        vec![Complaint::new("address", message).suggest(suggestion)]
     }
 }
 
@@ -40,7 +43,7 @@ mod tests {
     #[test]
     fn only_loopback_is_accepted() {
         assert_eq!(Settings::default().validate(), Vec::new());
-        let open = Settings { tcp: "0.0.0.0:9911".parse().unwrap(), ..Settings::default() };
-        assert_eq!(open.validate()[0].field, "tcp");
+        let open = Settings { address: "0.0.0.0:9911".parse().unwrap(), ..Settings::default() };
+        assert_eq!(open.validate()[0].field, "address");
     }
 }
