@@ -1,0 +1,91 @@
+//! An HTTP/2 client over hyper, for TLS (by ALPN) and for prior knowledge.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::Authority;
+use super::wire::Stream;
+
+/// One connection; clones share it.
+#[derive(Clone, Debug)]
+pub struct Http2 {
+    scheme: &'static str,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// A whole response.
+#[derive(Debug)]
+pub struct Answer2 {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub trailers: Option<HeaderMap>,
+}
+
+impl Answer2 {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl Http2 {
+    /// Connects over TLS and fails the test unless the edge chooses `h2`.
+    pub async fn tls(address: SocketAddr, name: &str, authority: &Authority) -> Http2 {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let connector = TlsConnector::from(authority.client(&["h2", "http/1.1"]));
+        let name = name.to_string().try_into().unwrap();
+        let stream = connector.connect(name, stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
+        Http2::over(stream, "https").await
+    }
+
+    /// Connects in plain text, with prior knowledge (RFC 9113 section 3.3).
+    pub async fn plain(address: SocketAddr) -> Http2 {
+        Http2::over(TcpStream::connect(address).await.unwrap(), "http").await
+    }
+
+    async fn over(stream: impl Stream + 'static, scheme: &'static str) -> Http2 {
+        let (sender, connection) =
+            handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Http2 { scheme, sender }
+    }
+
+    pub async fn get(&self, host: &str, target: &str) -> hyper::Result<Answer2> {
+        self.send(self.request("GET", host, target, b"")).await
+    }
+
+    pub fn request(
+        &self,
+        method: &str,
+        host: &str,
+        target: &str,
+        body: &[u8],
+    ) -> Request<Full<Bytes>> {
+        let uri = format!("{}://{host}{target}", self.scheme);
+        let body = Full::new(Bytes::copy_from_slice(body));
+        Request::builder().method(method).uri(uri).body(body).unwrap()
+    }
+
+    /// Sends it and reads the whole answer; an error is the stream's or the connection's.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> hyper::Result<Answer2> {
+        let mut sender = self.sender.clone();
+        sender.ready().await?;
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        let body = body.collect().await?;
+        let trailers = body.trailers().cloned();
+        Ok(Answer2 {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_bytes(),
+            trailers,
+        })
+    }
+}
