@@ -4,7 +4,7 @@
 //! static word, or shared bytes ([`Text`]). There is no field for cookies or credentials; what a
 //! client hides in a query is masked when the line is written.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub struct Record {
 }
 
 /// What came of a request: all that metrics need to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// The protocol that the client spoke.
     pub version: Version,
@@ -86,22 +86,24 @@ pub struct Origin {
 }
 
 /// Where the bytes of a body came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tier {
     /// The memory store.
     Memory,
     /// The origin, through us.
     Origin,
     /// The edge itself: refusals, redirects, error pages.
+    #[default]
     Edge,
 }
 
-/// How a response ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a response ended. Until it is known, the client is taken to have gone away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ended {
     /// The whole response was handed over.
     Whole,
     /// The client went away first.
+    #[default]
     ClientGone,
     /// We had to cut it, because the origin or a timeout cut us.
     Cut,
@@ -121,6 +123,28 @@ pub enum Text {
     Bytes(Bytes),
     /// The value of a header field.
     Field(HeaderValue),
+}
+
+/// A record of nothing yet; what `mem::take` leaves behind costs no allocation.
+impl Default for Record {
+    fn default() -> Self {
+        Record {
+            outcome: Outcome::default(),
+            time: Timestamp::default(),
+            request_id: Text::Absent,
+            site: Text::Absent,
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            host: Text::Absent,
+            target: Uri::default(),
+            key: None,
+            origin: None,
+            tls: None,
+            user_agent: Text::Absent,
+            referer: Text::Absent,
+            error_id: Text::Absent,
+            code: None,
+        }
+    }
 }
 
 impl Tier {

@@ -31,7 +31,8 @@ pub struct AccessLogSettings {
     /// Default false.
     pub mask_client: bool,
     /// How many lines may wait for the writer, over all threads, 64 to 1048576; more are lost and
-    /// counted by `brink_access_log_lost_total`. Default 65536.
+    /// counted by `brink_access_log_lost_total`. A waiting line keeps the head of its request in
+    /// memory: 1 KiB as a rule, 32 KiB at worst. Default 16384.
     pub queue: usize,
     /// How much of one field is logged, 64B to 64KiB; the rest is cut and marked by `...`.
     /// Default 2KiB.
@@ -109,7 +110,7 @@ impl Default for AccessLogSettings {
             format: Format::Json,
             path: PathBuf::from("stdout"),
             mask_client: false,
-            queue: 65_536,
+            queue: 16_384,
             field_limit: Size::kib(2),
             secret_parameters: SECRET_PARAMETERS.iter().map(|&name| name.into()).collect(),
         }

@@ -1,8 +1,7 @@
 //! Counts requests: fixed tables of [`Counter`]s, indexed by closed lists of words.
 //!
 //! Nothing is looked up and nothing is shared between cores on a request's path: the place of a
-//! counter is arithmetic, and a counter has a cache line per thread. [`families`] turns the tables
-//! into what a scrape shows.
+//! counter is arithmetic, and a counter has a cache line per thread.
 
 use std::time::Duration;
 
@@ -100,8 +99,8 @@ pub fn count(outcome: &Outcome) {
     }
 }
 
-/// Counts a request that an origin was asked, in the order in which it ended: whoever made it calls
-/// this once, not once for each client that waited for it.
+/// Counts a request that an origin was asked. Whoever made it calls this once, not once for each
+/// client that waited for its response.
 pub fn count_origin(origin: &Origin) {
     bump(ORIGIN_REQUESTS.get(origin.status.map_or(RESULTS.len() - 1, class)));
     if let Some(first_byte) = origin.first_byte {

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use sha2::Digest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -48,6 +49,9 @@ async fn bytes_prove_themselves_whole_and_in_ranges() {
     assert_eq!(whole.field("cache-control"), Some("max-age=60"));
     assert_eq!(whole.field("x-origin-request"), Some("1"));
     assert_eq!(proof::verify(&whole.body, 0).unwrap().url(), "demo/bytes/100000");
+    let digest: String =
+        sha2::Sha256::digest(&whole.body).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(whole.field("x-body-sha256"), Some(&*digest));
     let range = "Range: bytes=1000-1999\r\n";
     let part = ask(origin, "GET /bytes/100000", range).await;
     assert_eq!((part.status, part.field("content-range")), (206, Some("bytes 1000-1999/100000")));
