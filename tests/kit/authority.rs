@@ -1,11 +1,16 @@
 //! A certificate authority that lives as long as the test, and the client settings that trust it.
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Signs leaves for tests.
 pub struct Authority {
@@ -38,6 +43,18 @@ impl Authority {
         std::fs::write(&paths.0, certificate).unwrap();
         std::fs::write(&paths.1, key).unwrap();
         paths
+    }
+
+    /// A TLS connection that trusts this authority alone; an error is the handshake's.
+    pub async fn connect(
+        &self,
+        address: SocketAddr,
+        name: &str,
+        protocols: &[&str],
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(address).await?;
+        let name = name.to_string().try_into().unwrap();
+        TlsConnector::from(self.client(protocols)).connect(name, stream).await
     }
 
     /// Client settings that trust this authority alone and offer these protocols.

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::wire::{Broken, Framing, Head, Progress, Wire};
 use super::{Authority, PATIENCE};
@@ -81,11 +80,16 @@ impl Client {
 
     /// Connects and sends `preface` before anything else: a PROXY header, say.
     pub async fn preceded(address: SocketAddr, preface: &[u8]) -> Client {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut wire = Wire::new(stream);
-        wire.write(preface).await.unwrap();
-        Client { wire }
+        let mut client = Client::attempt(address).await.unwrap();
+        client.raw(preface).await;
+        client
+    }
+
+    /// Connects if somebody listens.
+    pub async fn attempt(address: SocketAddr) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Client { wire: Wire::new(stream) })
     }
 
     /// Connects over TLS; an error is the handshake's.
@@ -94,10 +98,8 @@ impl Client {
         name: &str,
         authority: &Authority,
     ) -> std::io::Result<Client> {
-        let stream = TcpStream::connect(address).await?;
-        let connector = TlsConnector::from(authority.client(&["http/1.1"]));
-        let name = name.to_string().try_into().unwrap();
-        Ok(Client { wire: Wire::new(connector.connect(name, stream).await?) })
+        let stream = authority.connect(address, name, &["http/1.1"]).await?;
+        Ok(Client { wire: Wire::new(stream) })
     }
 
     pub fn get(&mut self, host: &str, target: &str) -> Ask<'_> {

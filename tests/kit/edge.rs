@@ -20,7 +20,10 @@ pub struct Setup {
     folder: TempDir,
     listen: String,
     more: String,
-    allow: &'static str,
+    allow: String,
+    pub http: SocketAddr,
+    pub https: SocketAddr,
+    pub admin: SocketAddr,
 }
 
 /// A running node. Dropped, it is killed, and its log is shown if the test failed.
@@ -52,6 +55,11 @@ impl Setup {
         self.site(name, &site(hosts, origin, &tls))
     }
 
+    /// A file of the node's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Adds keys to the node file's `[listen]` table.
     pub fn listen(mut self, keys: &str) -> Setup {
         self.listen += &format!("{keys}\n");
@@ -64,20 +72,20 @@ impl Setup {
         self
     }
 
-    /// Leaves the guard against private addresses as it is by default: loopback is refused.
-    pub fn guarded(mut self) -> Setup {
-        self.allow = "";
+    /// The private addresses that origins may have; without this, all of loopback.
+    pub fn allow(mut self, networks: &[&str]) -> Setup {
+        self.allow = format!("{networks:?}");
         self
     }
 
     /// Starts the node and waits until it is ready.
     pub async fn start(self) -> Edge {
-        let [http, https, admin] = free_addresses();
+        let Setup { http, https, admin, .. } = self;
         let folder = self.folder.path().display();
         let node = format!(
             "sites = \"{folder}/sites.d\"\nstate_dir = \"{folder}/state\"\n\
              [listen]\nhttp = [\"{http}\"]\nhttps = [\"{https}\"]\n{}\
-             [admin]\ntcp = \"{admin}\"\n[upstream]\nallow_private = [{}]\n{}",
+             [admin]\ntcp = \"{admin}\"\n[upstream]\nallow_private = {}\n{}",
             self.listen, self.allow, self.more
         );
         fs::write(self.folder.path().join("node.toml"), node).unwrap();
@@ -105,7 +113,9 @@ impl Edge {
     pub fn setup() -> Setup {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("sites.d")).unwrap();
-        Setup { folder, listen: String::new(), more: String::new(), allow: "\"127.0.0.0/8\"" }
+        let [http, https, admin] = free_addresses();
+        let (listen, more, allow) = (String::new(), String::new(), "[\"127.0.0.0/8\"]".into());
+        Setup { folder, listen, more, allow, http, https, admin }
     }
 
     /// A node with one site, `a.test`, with default settings before `origin`.

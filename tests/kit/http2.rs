@@ -8,7 +8,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::Authority;
 use super::wire::Stream;
@@ -38,10 +37,7 @@ impl Answer2 {
 impl Http2 {
     /// Connects over TLS and fails the test unless the edge chooses `h2`.
     pub async fn tls(address: SocketAddr, name: &str, authority: &Authority) -> Http2 {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let connector = TlsConnector::from(authority.client(&["h2", "http/1.1"]));
-        let name = name.to_string().try_into().unwrap();
-        let stream = connector.connect(name, stream).await.unwrap();
+        let stream = authority.connect(address, name, &["h2", "http/1.1"]).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
         Http2::over(stream, "https").await
     }

@@ -15,10 +15,10 @@ pub mod proof;
 pub mod wire;
 
 pub use authority::Authority;
-pub use client::{Answer, Ask, Client, End};
-pub use edge::{Edge, site};
+pub use client::{Answer, Client, End};
+pub use edge::{Edge, command, site};
 pub use http2::Http2;
-pub use origin::{Gate, Origin, Reply, Seen};
+pub use origin::{Gate, Origin, Reply};
 pub use proof::Proof;
 
 use std::time::Duration;

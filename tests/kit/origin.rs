@@ -55,8 +55,12 @@ pub struct Origin {
 
 impl Origin {
     pub async fn start() -> Origin {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::serve(listener)
+        Origin::on_address("127.0.0.1").await
+    }
+
+    /// An origin on this address, at a port of the system's choice.
+    pub async fn on_address(address: &str) -> Origin {
+        Self::serve(TcpListener::bind((address, 0)).await.unwrap())
     }
 
     fn serve(listener: TcpListener) -> Origin {
