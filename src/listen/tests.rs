@@ -1,1 +1,0 @@
-//! Plays of a client and a handler over real sockets.
