@@ -1,5 +1,4 @@
 //! The command line: one verb, one file.
-<<<<<<< HEAD
 //!
 //! Exit codes are the same for every verb: 0 all is well, 1 something was found wrong, 2 the command
 //! could not run.
@@ -69,7 +68,3 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(code)
 }
-=======
-
-pub mod demo;
->>>>>>> tele
