@@ -135,6 +135,17 @@ async fn slow_clients_are_cut_off() {
 }
 
 #[tokio::test]
+async fn a_conversation_may_pause() {
+    let node = start(quick(), None);
+    let head = "POST /patient HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nabc";
+    let mut client = node.connect().await;
+    client.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    client.write_all(b"def").await.unwrap();
+    read_to(&mut client, "read 6").await;
+}
+
+#[tokio::test]
 async fn a_resting_connection_is_ended_after_its_time_and_a_busy_one_is_not() {
     let node = start(Settings { keep_alive: Span::millis(100), ..quick() }, None);
     let (mut client, _) = ask(&node, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n", "slow").await;

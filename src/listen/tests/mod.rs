@@ -65,7 +65,9 @@ fn start(settings: Settings, tls: Option<Arc<Sni>>) -> Node {
 
 impl Node {
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
     }
 
     fn meters(&self) -> &Meters {
@@ -103,6 +105,11 @@ impl Handler for Play {
                 Err(BodyError::TooSlow) => "too slow".to_owned(),
                 Err(BodyError::Broken(_)) => "broken".to_owned(),
             },
+            "/patient" => {
+                request.body_mut().allow_pauses();
+                let body = request.body_mut().collect().await.unwrap();
+                format!("read {}", body.to_bytes().len())
+            }
             "/hints" => {
                 hint("1");
                 tokio::time::sleep(Duration::from_millis(50)).await;
