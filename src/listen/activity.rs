@@ -13,6 +13,8 @@ pub(super) struct Activity {
     begun: AtomicU32,
     /// Requests whose response is not yet whole.
     active: AtomicU32,
+    /// Requests given up by the client before the handler had an answer.
+    cancelled: AtomicU32,
     /// Reads that brought bytes, and how many there had been when the last request began.
     reads: AtomicU32,
     reads_at_request: AtomicU32,
@@ -31,7 +33,7 @@ impl Activity {
         self.begun.fetch_add(1, Relaxed);
         self.active.fetch_add(1, Relaxed);
         self.reads_at_request.store(self.reads.load(Relaxed), Relaxed);
-        Running(self.clone())
+        Running { activity: self.clone(), answered: false }
     }
 
     pub(super) fn begun(&self) -> u32 {
@@ -40,6 +42,10 @@ impl Activity {
 
     pub(super) fn active(&self) -> u32 {
         self.active.load(Relaxed)
+    }
+
+    pub(super) fn cancelled(&self) -> u32 {
+        self.cancelled.load(Relaxed)
     }
 
     pub(super) fn note_read(&self) {
@@ -84,10 +90,24 @@ impl Activity {
 
 /// One running request; over when its response is whole or given up.
 #[derive(Debug)]
-pub(super) struct Running(Arc<Activity>);
+pub(super) struct Running {
+    activity: Arc<Activity>,
+    answered: bool,
+}
+
+impl Running {
+    /// The handler has an answer, which will now be sent.
+    pub(super) fn answered(mut self) -> Running {
+        self.answered = true;
+        self
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Relaxed);
+        self.activity.active.fetch_sub(1, Relaxed);
+        if !self.answered {
+            self.activity.cancelled.fetch_add(1, Relaxed);
+        }
     }
 }

@@ -43,7 +43,11 @@ impl Drain {
 
     /// A watch for a listener.
     pub fn watch(&self) -> DrainWatch {
-        DrainWatch(self.0.subscribe())
+        let mut receiver = self.0.subscribe();
+        if *self.0.borrow() > Stage::Serving {
+            receiver.mark_changed();
+        }
+        DrainWatch(receiver)
     }
 
     /// Advances to `stage`; never back.
@@ -91,9 +95,9 @@ impl DrainWatch {
         }
     }
 
-    /// Whether the stage changed since it was last waited for; takes no lock.
-    pub(super) fn changed(&self) -> bool {
-        self.0.has_changed().unwrap_or(false)
+    /// Whether a drain has begun; takes no lock, so it may be asked for each request.
+    pub(super) fn begun(&self) -> bool {
+        self.0.has_changed().unwrap_or_else(|_| self.stage() > Stage::Serving)
     }
 }
 

@@ -12,6 +12,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::rt::bounds::Http2ServerConnExec;
@@ -73,7 +74,7 @@ pub(super) async fn drive<C: Conversation>(
             }
             // Waiting for a drain takes a lock that all connections share, so it is done once and
             // again only when there is news.
-            if !registered || watch.changed() {
+            if !registered || watch.begun() {
                 registered = true;
                 if aborting.as_mut().poll(cx).is_ready() {
                     meters.aborted.bump();
@@ -85,6 +86,10 @@ pub(super) async fn drive<C: Conversation>(
                     }
                     continue;
                 }
+            }
+            if pace.is_abused() {
+                meters.abused.bump();
+                return Poll::Ready(());
             }
             match std::task::ready!(pace.poll_expired(cx)) {
                 Expired::Finish => conversation.as_mut().finish(),
@@ -180,6 +185,14 @@ impl Pace {
         self.http2
     }
 
+    /// Whether the client makes work only to cancel it (CVE-2023-44487). What it cancels before
+    /// anybody looked at it, h2 counts by itself.
+    fn is_abused(&self) -> bool {
+        let cancelled = self.activity.cancelled();
+        let most_of_all = cancelled > self.activity.begun() / 2;
+        self.http2 && cancelled > self.settings.h2.cancelled && most_of_all
+    }
+
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {
         loop {
             self.observe();
@@ -214,13 +227,23 @@ impl Pace {
         };
     }
 
+    /// How long a connection that was told to end may take to send what it still holds: an honest
+    /// client takes the last of it at the minimum rate.
+    fn flush_time(&self) -> Duration {
+        let settings = &self.settings;
+        let held = settings.h2.send_buffer.0.checked_div(settings.minimum_rate.0).unwrap_or(0);
+        settings.write_timeout.0 + settings.discard_timeout.0 + Duration::from_secs(held)
+    }
+
     fn deadline(&self) -> Option<(Instant, Expired)> {
         let settings = &self.settings;
         let (deadline, expired) = match self.waiting {
             Waiting::Busy => return None,
-            _ if self.finishing.is_some() => {
-                let patience = settings.write_timeout.0 + settings.discard_timeout.0;
-                return self.finishing.map(|since| (since + patience, Expired::Unfinished));
+            Waiting::First(since) | Waiting::Head(since) | Waiting::Idle { since, .. }
+                if self.finishing.is_some() =>
+            {
+                let since = self.finishing.map_or(since, |finishing| finishing.max(since));
+                return Some((since + self.flush_time(), Expired::Unfinished));
             }
             Waiting::First(since) | Waiting::Head(since) => {
                 (since + settings.header_timeout.0, Expired::Head)

@@ -209,6 +209,7 @@ fn well_formed(authority: &str) -> bool {
 mod tests {
     use super::*;
     use http::Request;
+    use proptest::prelude::*;
 
     fn judge(request: http::request::Builder) -> Result<String, BadRequest> {
         let (head, ()) = request.body(()).unwrap().into_parts();
@@ -258,6 +259,17 @@ mod tests {
             "a.test:80:80",
         ] {
             assert_eq!(judge(get("/").header("host", bad)), Err(BadRequest::BadHost), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_host_is_an_authority_that_others_read_alike(host in "[a-zA-Z0-9._:@/, \\[\\]-]{0,20}") {
+            if let Ok(named) = judge(get("/").header("host", &host)) {
+                let read: http::uri::Authority = named.parse().unwrap();
+                prop_assert_eq!(read.as_str(), &named);
+                prop_assert!(read.port().is_none() || read.port_u16().is_some());
+            }
         }
     }
 

@@ -123,7 +123,7 @@ impl<H: Handler> Turn<H> {
         queue.close(!connection.activity.unflushed());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             connection.activity.become_tunnel();
-        } else if connection.activity.closing() || connection.drain.changed() {
+        } else if connection.activity.closing() || connection.drain.begun() {
             connection.activity.close();
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -40,7 +40,10 @@ pub(super) async fn serve<S, H: Handler>(
             let running = connection.activity.begin();
             let watch = streams.watch();
             let (connection, handler) = (connection.clone(), handler.clone());
-            let request = request.map(|incoming| Body::http2(incoming, &limits));
+            let mut request = request.map(|incoming| Body::http2(incoming, &limits));
+            // hyper cannot send 100 over HTTP/2, and a client that waits for it does not wait long
+            // (RFC 9110 section 10.1.1); nobody further on may see the expectation.
+            request.headers_mut().remove(http::header::EXPECT);
             async move {
                 let response = handler.handle(&connection, request).await;
                 Ok::<_, Infallible>(response.map(|body| Outgoing::new(body, running, Some(watch))))

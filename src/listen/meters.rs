@@ -39,6 +39,8 @@ pub struct Meters {
     pub stalled: Counter,
     /// Request bodies cut off because the client sent too little for too long.
     pub slow_bodies: Counter,
+    /// HTTP/2 connections closed because most of their requests were cancelled at once.
+    pub abused: Counter,
     /// Connections cut off at the end of a drain.
     pub aborted: Counter,
 }

@@ -46,7 +46,7 @@ pub(super) struct StreamWatch {
 impl<B> Outgoing<B> {
     /// Wraps a body; `watch` for HTTP/2.
     pub(super) fn new(body: B, running: Running, watch: Option<Arc<StreamWatch>>) -> Outgoing<B> {
-        Outgoing { body, rest: Bytes::new(), watch, running }
+        Outgoing { body, rest: Bytes::new(), watch, running: running.answered() }
     }
 }
 

@@ -99,6 +99,9 @@ pub struct Http2 {
     /// Streams that the node may have to reset for a client's errors; one more ends the connection.
     /// Default: 100.
     pub local_resets: usize,
+    /// Requests that a client may cancel before they are answered; past it, and if they are more
+    /// than half of all, the connection is closed. Default: 100.
+    pub cancelled: u32,
     /// Bytes of one response that wait in memory for the client's window. Default: 128KiB.
     pub send_buffer: Size,
     /// Time between pings that find out whether the client is still there. Default: 30s.
@@ -153,6 +156,7 @@ impl Default for Http2 {
             fields: 200,
             pending_resets: 10,
             local_resets: 100,
+            cancelled: 100,
             send_buffer: Size::kib(128),
             ping: Span::seconds(30),
             ping_timeout: Span::seconds(20),

@@ -160,3 +160,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         this.poll_linger(cx).map(Ok)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, StatusCode};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn a_head_waits_for_the_flush_and_goes_before_the_next_write() {
+        let (stream, mut client) = tokio::io::duplex(8);
+        let (activity, queue) = (Arc::new(Activity::default()), Arc::new(Queue::default()));
+        let mut wire =
+            Wire::new(stream, activity.clone(), queue.clone(), 0, Duration::from_secs(1));
+        queue.open(true);
+        assert_eq!(wire.write(b"earlier response").await.unwrap(), "earlier ".len());
+        assert!(activity.unflushed());
+        assert!(queue.handle().send(StatusCode::PROCESSING, &HeaderMap::new()));
+        let writing = tokio::spawn(async move {
+            wire.write_all(b"response").await.unwrap();
+            wire.flush().await.unwrap();
+            wire.write_all(b"final").await.unwrap();
+        });
+        let mut seen = String::new();
+        client.read_to_string(&mut seen).await.unwrap();
+        writing.await.unwrap();
+        assert_eq!(seen, "earlier response".to_owned() + "HTTP/1.1 102 Processing\r\n\r\nfinal");
+    }
+}

@@ -99,6 +99,23 @@ async fn an_interim_head_never_falls_into_another_response() {
 }
 
 #[tokio::test]
+async fn an_interim_head_waits_for_an_earlier_response_that_is_stuck() {
+    let node = start(Settings { write_timeout: Span::seconds(30), ..quick() }, None);
+    let mut client = node.connect().await;
+    let first = "POST /large HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nx";
+    client.write_all(first.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // The end of the first body lets hyper go on to the next request with the response unwritten.
+    client.write_all(b"xGET /hints HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut answers = read_to(&mut client, "hinted true").await;
+    let body = answers.split_off(answers.find("\r\n\r\n").unwrap() + 4);
+    let (large, rest) = body.split_at(LARGE);
+    assert!(large.bytes().all(|byte| byte == b'x'));
+    assert!(rest.starts_with("HTTP/1.1 103") || rest.starts_with("HTTP/1.1 200"), "{rest}");
+}
+
+#[tokio::test]
 async fn heads_have_limits() {
     let node = start(quick(), None);
     let large = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(40 << 10));
@@ -132,6 +149,17 @@ async fn slow_clients_are_cut_off() {
     assert!(answer.contains("connection: close"), "{answer}");
     assert!(ends(&mut client).await);
     assert_eq!(node.meters().slow_bodies.sum(), 1);
+}
+
+#[tokio::test]
+async fn a_conversation_may_pause() {
+    let node = start(quick(), None);
+    let head = "POST /patient HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nabc";
+    let mut client = node.connect().await;
+    client.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    client.write_all(b"def").await.unwrap();
+    read_to(&mut client, "read 6").await;
 }
 
 #[tokio::test]

@@ -106,6 +106,23 @@ async fn a_resting_connection_is_told_to_go() {
 }
 
 #[tokio::test]
+async fn a_client_that_cancels_everything_is_shown_out() {
+    let limits = Http2 { cancelled: 20, ..Http2::default() };
+    let node = start(Settings { h2c: true, h2: limits, ..quick() }, None);
+    let mut client = speak(node.connect().await, 65_535).await;
+    let mut sent = 0;
+    while sent < 200 && node.meters().abused.sum() == 0 {
+        let request = Request::get("http://a.test/slow").body(()).unwrap();
+        let Ok((response, _)) = client.send_request(request, true) else { break };
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        drop(response);
+    }
+    assert!((20..100).contains(&sent), "{sent}");
+    assert_eq!(node.meters().abused.sum(), 1);
+}
+
+#[tokio::test]
 async fn a_drain_lets_streams_end() {
     let node = start(Settings { h2c: true, ..quick() }, None);
     let mut client = speak(node.connect().await, 65_535).await;

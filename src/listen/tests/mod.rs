@@ -22,6 +22,9 @@ use super::*;
 use crate::quantity::Span;
 use crate::tls::{Certificate, MinimumVersion, Sni};
 
+/// Size of a response that no socket buffer holds.
+const LARGE: usize = 8 << 20;
+
 /// A handler whose answer depends on the path.
 struct Play;
 
@@ -65,7 +68,9 @@ fn start(settings: Settings, tls: Option<Arc<Sni>>) -> Node {
 
 impl Node {
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
     }
 
     fn meters(&self) -> &Meters {
@@ -103,6 +108,11 @@ impl Handler for Play {
                 Err(BodyError::TooSlow) => "too slow".to_owned(),
                 Err(BodyError::Broken(_)) => "broken".to_owned(),
             },
+            "/patient" => {
+                request.body_mut().allow_pauses();
+                let body = request.body_mut().collect().await.unwrap();
+                format!("read {}", body.to_bytes().len())
+            }
             "/hints" => {
                 hint("1");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -123,6 +133,7 @@ impl Handler for Play {
             }
             "/echo" => return tunnel(&mut request),
             "/endless" => return Response::new(endless()),
+            "/large" => "x".repeat(LARGE),
             "/close" => {
                 connection.close_after_response();
                 "closing".to_owned()
@@ -157,7 +168,7 @@ fn endless() -> BoxBody<Bytes, BoxError> {
 async fn read_to<S: AsyncRead + Unpin>(stream: &mut S, end: &str) -> String {
     let mut seen = Vec::new();
     let reading = async {
-        while !String::from_utf8_lossy(&seen).contains(end) {
+        while memchr::memmem::rfind(&seen, end.as_bytes()).is_none() {
             if stream.read_buf(&mut seen).await.unwrap() == 0 {
                 break;
             }
