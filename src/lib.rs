@@ -7,3 +7,4 @@ pub mod clock;
 pub mod count;
 pub mod quantity;
 pub mod setting;
+pub mod site;
