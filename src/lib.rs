@@ -5,6 +5,8 @@
 
 pub mod clock;
 pub mod count;
+pub mod listen;
 pub mod quantity;
 pub mod setting;
 pub mod site;
+pub mod tls;
