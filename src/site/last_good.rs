@@ -6,6 +6,7 @@
 //! last good text needs no second look.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -29,7 +30,7 @@ pub struct Kept {
 /// The file of last good documents; without one, only numbers are kept, and only in memory.
 pub struct LastGood {
     database: Option<Database>,
-    next: u32,
+    next: AtomicU32,
 }
 
 /// The file of last good documents cannot be opened, read or written.
@@ -47,7 +48,7 @@ impl std::error::Error for StateError {}
 impl LastGood {
     /// Keeps nothing: for tests and for `brink check`.
     pub fn forgetful() -> Self {
-        LastGood { database: None, next: 1 }
+        LastGood { database: None, next: AtomicU32::new(1) }
     }
 
     /// Opens or makes `sites.redb` in `folder`, which is made if it is not there.
@@ -66,16 +67,14 @@ impl LastGood {
                 writing.open_table(NEXT)?.get(())?.map_or(1, |number| number.value())
             };
             writing.commit()?;
-            Ok(LastGood { database: Some(database), next })
+            Ok(LastGood { database: Some(database), next: AtomicU32::new(next) })
         };
         open().map_err(|error| explain(error.to_string()))
     }
 
     /// A number that no site has had.
-    pub fn next_number(&mut self) -> u32 {
-        let number = self.next;
-        self.next = self.next.saturating_add(1);
-        number
+    pub fn next_number(&self) -> u32 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Every kept site, ordered by name.
@@ -103,7 +102,7 @@ impl LastGood {
     /// # Errors
     /// When the file cannot be written.
     pub fn commit<'a>(
-        &mut self,
+        &self,
         taken: impl Iterator<Item = (&'a str, u32, &'a str)>,
         gone: impl Iterator<Item = &'a str>,
     ) -> Result<(), StateError> {
@@ -118,7 +117,7 @@ impl LastGood {
                 for name in gone {
                     table.remove(name)?;
                 }
-                writing.open_table(NEXT)?.insert((), self.next)?;
+                writing.open_table(NEXT)?.insert((), self.next.load(Ordering::Relaxed))?;
             }
             writing.commit()?;
             Ok(())
@@ -134,14 +133,14 @@ mod tests {
     #[test]
     fn texts_and_numbers_outlive_the_process() {
         let folder = tempfile::tempdir().unwrap();
-        let mut state = LastGood::open(folder.path()).unwrap();
+        let state = LastGood::open(folder.path()).unwrap();
         let (a, b) = (state.next_number(), state.next_number());
         let taken = [("a", a, "hosts = [\"a\"]"), ("b", b, "hosts = [\"b\"]")];
         state.commit(taken.into_iter(), std::iter::empty()).unwrap();
         state.commit(std::iter::empty(), ["a"].into_iter()).unwrap();
         drop(state);
 
-        let mut again = LastGood::open(folder.path()).unwrap();
+        let again = LastGood::open(folder.path()).unwrap();
         let kept = again.load().unwrap();
         assert_eq!(
             kept,

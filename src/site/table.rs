@@ -8,9 +8,15 @@ use super::host::{MAX_HOST, WILDCARD_LABELS};
 use super::shards::Shards;
 
 /// Hosts and what answers for them; clones share structure.
-#[derive(Clone, Debug, Default)]
-pub struct Table<V: Clone> {
+#[derive(Clone, Debug)]
+pub struct Table<V> {
     patterns: Shards<V>,
+}
+
+impl<V: Clone> Default for Table<V> {
+    fn default() -> Self {
+        Table { patterns: Shards::new() }
+    }
 }
 
 impl<V: Clone> Table<V> {
@@ -63,6 +69,11 @@ impl<V: Clone> Table<V> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
+    }
+
+    /// How many shards two tables do not share; see [`Shards::unshared`].
+    pub fn unshared(&self, other: &Self) -> usize {
+        self.patterns.unshared(&other.patterns)
     }
 
     /// Gives back spare room; see [`Shards::shrink`].
