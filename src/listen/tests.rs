@@ -1,0 +1,1 @@
+//! Plays of a client and a handler over real sockets.
