@@ -3,6 +3,7 @@
 //! The modules in reading order, from the words up; ARCHITECTURE.md has the layer table that
 //! `tests/tidy.rs` enforces.
 
+pub mod cli;
 pub mod clock;
 pub mod count;
 pub mod listen;
@@ -10,3 +11,4 @@ pub mod quantity;
 pub mod setting;
 pub mod site;
 pub mod tls;
+pub mod telemetry;
