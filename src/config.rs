@@ -69,7 +69,10 @@ impl Default for NodeConfig {
 
 impl Default for AdminSettings {
     fn default() -> Self {
-        AdminSettings { socket: "admin.sock".into(), address: SocketAddr::from(([127, 0, 0, 1], 9911)) }
+        AdminSettings {
+            socket: "admin.sock".into(),
+            address: SocketAddr::from(([127, 0, 0, 1], 9911)),
+        }
     }
 }
 
@@ -83,8 +86,9 @@ impl NodeConfig {
     /// Everything that is wrong with the values, or the first thing if they cannot be read.
     pub fn load(path: &Path) -> Result<Self, Vec<Diagnostic>> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| vec![Diagnostic::whole_file(&file, format!("cannot be read: {error}"))])?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            vec![Diagnostic::whole_file(&file, format!("cannot be read: {error}"))]
+        })?;
         let mut config = NodeConfig::parse(&file, &text)?;
         config.start_paths_at(path.parent().unwrap_or(Path::new("")));
         Ok(config)
@@ -119,6 +123,11 @@ impl NodeConfig {
         }
     }
 
+    /// Every address that clients reach the node at.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        self.listen.http.iter().chain(&self.listen.https).copied().collect()
+    }
+
     /// Everything wrong with the values; paths start at the file's root.
     pub fn validate(&self) -> Vec<Complaint> {
         let mut complaints = self.validate_own();
@@ -139,7 +148,8 @@ impl NodeConfig {
     fn validate_own(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         let token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-        if !self.name.starts_with(|c: char| c.is_ascii_alphabetic()) || !self.name.bytes().all(token)
+        if !self.name.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !self.name.bytes().all(token)
         {
             complaints.push(
                 Complaint::new("name", format!("`{}` cannot stand in header fields", self.name))
@@ -151,7 +161,8 @@ impl NodeConfig {
         }
         if self.threads > MAX_THREADS {
             let message = format!("{} threads are more than {MAX_THREADS}", self.threads);
-            complaints.push(Complaint::new("threads", message).suggest("write 0 for one each core"));
+            complaints
+                .push(Complaint::new("threads", message).suggest("write 0 for one each core"));
         }
         if !self.admin.address.ip().is_loopback() {
             let message = format!("{} is no loopback address", self.admin.address);
@@ -175,7 +186,9 @@ mod tests {
     fn uncommented() -> String {
         EVERY_KNOB
             .lines()
-            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+            .map(|line| {
+                line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line)
+            })
             .collect::<Vec<_>>()
             .join("\n")
     }

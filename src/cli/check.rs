@@ -1,17 +1,13 @@
 //! `brink check`: would a node take these settings? Reads what a start would read and serves nothing.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::clock::Clock;
 use crate::config::NodeConfig;
-use crate::site::{
-    Diagnostic, Document, LastGood, Refusal, Source, Surroundings, examine,
-};
-use crate::upstream;
+use crate::site::{Diagnostic, Document, LastGood, Refusal, Source, Surroundings, examine};
+use crate::upstream::Shared;
 
 /// What to check.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -88,10 +84,9 @@ fn check(args: &Check) -> Findings {
 
 /// Checks all sites of a node as its start would, without its last good documents.
 fn check_folder(config: &NodeConfig, args: &Check, found: &mut Findings) -> Result<(), String> {
-    let surroundings = surroundings(config, &config.sites.folder)?;
-    let (source, report) =
-        Source::start(config.sites.clone(), LastGood::forgetful(), surroundings)
-            .map_err(|refusal: Refusal| refusal.to_string())?;
+    let surroundings = surroundings(config, &config.sites.folder);
+    let (source, report) = Source::start(config.sites.clone(), LastGood::forgetful(), surroundings)
+        .map_err(|refusal: Refusal| refusal.to_string())?;
     found.checked = report.sites + report.refused;
     found.diagnostics.extend(report.diagnostics().cloned());
     if args.effective {
@@ -114,7 +109,7 @@ fn check_files(config: NodeConfig, args: &Check, found: &mut Findings) -> Result
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
         let folder = path.parent().unwrap_or(Path::new(""));
-        let surroundings = surroundings(&config, folder)?;
+        let surroundings = surroundings(&config, folder);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         match examine(&name, 0, &text, &surroundings, None) {
             Ok(_) if args.effective => show(&path.display().to_string(), &text, found),
@@ -132,12 +127,14 @@ fn show(file: &str, text: &str, found: &mut Findings) {
     }
 }
 
-fn surroundings(config: &NodeConfig, folder: &Path) -> Result<Surroundings, String> {
-    let listeners: Vec<SocketAddr> = config.listen.addresses();
+fn surroundings(config: &NodeConfig, folder: &Path) -> Surroundings {
     let clock = Clock::system();
-    let upstream = upstream::Shared::new(&config.upstream, &config.name, &listeners, clock.clone())
-        .map_err(|complaint| format!("upstream.{}: {}", complaint.field, complaint.message))?;
-    Ok(Surroundings { folder: folder.to_owned(), upstream: Arc::new(upstream), listeners, clock })
+    Surroundings {
+        folder: folder.to_owned(),
+        upstream: Shared::new(&config.upstream, clock.clone()),
+        listeners: config.listeners(),
+        clock,
+    }
 }
 
 fn print_json(findings: &Findings) -> Result<(), String> {
@@ -156,11 +153,70 @@ fn print_text(findings: &Findings) -> Result<(), String> {
     }
     match &findings.could_not_run {
         Some(trouble) => eprintln!("cannot check: {trouble}"),
-        None if findings.diagnostics.is_empty() => eprintln!("{} documents, all good", findings.checked),
+        None if findings.diagnostics.is_empty() => {
+            eprintln!("{} documents, all good", findings.checked)
+        }
         None => {
             let wrong = findings.diagnostics.len();
             eprintln!("{} documents, {wrong} errors", findings.checked);
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str =
+        "hosts = [\"a.test\"]\npreset = \"page\"\n[origin]\nservers = [\"b.test\"]\n";
+
+    fn place(sites: &[(&str, &str)]) -> (tempfile::TempDir, Check) {
+        let place = tempfile::tempdir().unwrap();
+        let config = place.path().join("brink.toml");
+        std::fs::write(&config, "state_dir = \"state\"\n").unwrap();
+        std::fs::create_dir(place.path().join("sites")).unwrap();
+        for (name, text) in sites {
+            std::fs::write(place.path().join("sites").join(name), text).unwrap();
+        }
+        (place, Check { config: Some(config), ..Check::default() })
+    }
+
+    #[test]
+    fn a_good_node_passes_and_leaves_no_trace() {
+        let (place, args) = place(&[("a.toml", GOOD)]);
+        let args = Check { effective: true, ..args };
+        let found = check(&args);
+        assert_eq!((found.checked, found.diagnostics.len()), (1, 0));
+        assert_eq!(found.effective[0].document.hosts, ["a.test"]);
+        assert_eq!(run(&args), 0);
+        assert!(!place.path().join("state").exists());
+    }
+
+    #[test]
+    fn a_wrong_site_or_node_file_is_found() {
+        let (place, args) = place(&[("a.toml", GOOD), ("b.toml", GOOD), ("c.toml", "x = 1")]);
+        let found = check(&args);
+        assert_eq!((found.checked, found.diagnostics.len()), (3, 2));
+        assert_eq!(run(&args), 1);
+        std::fs::write(place.path().join("brink.toml"), "thraeds = 1\n").unwrap();
+        let found = check(&args);
+        assert_eq!(found.diagnostics[0].suggestion.as_deref(), Some("did you mean `threads`?"));
+    }
+
+    #[test]
+    fn single_documents_need_no_node_file() {
+        let (place, _) = place(&[("a.toml", GOOD), ("c.toml", "x = 1")]);
+        let site = |name: &str| vec![place.path().join("sites").join(name)];
+        assert_eq!(run(&Check { sites: site("a.toml"), json: true, ..Check::default() }), 0);
+        assert_eq!(run(&Check { sites: site("c.toml"), ..Check::default() }), 1);
+        assert_eq!(run(&Check { sites: site("missing.toml"), ..Check::default() }), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_not_called_good() {
+        let (place, args) = place(&[]);
+        std::fs::remove_dir(place.path().join("sites")).unwrap();
+        assert_eq!(run(&args), 2);
+    }
 }

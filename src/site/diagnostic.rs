@@ -143,7 +143,9 @@ pub fn locate(document: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
             (DeValue::Array(items), Some(index)) => {
                 index.parse::<usize>().ok().and_then(|at| items.get(at)).map(|item| (None, item))
             }
-            (DeValue::Table(table), None) => entry(table, name).map(|(key, item)| (Some(key), item)),
+            (DeValue::Table(table), None) => {
+                entry(table, name).map(|(key, item)| (Some(key), item))
+            }
             _ => None,
         };
         let Some((key, item)) = next else { break };
@@ -197,7 +199,8 @@ fn reword(message: &str) -> (String, Option<String>) {
 
 /// `invalid type: integer `5`, expected a string` as (`integer `5``, `a string`).
 fn wrong_type(message: &str) -> Option<(&str, &str)> {
-    let rest = ["invalid type: ", "invalid value: "].iter().find_map(|p| message.strip_prefix(p))?;
+    let rest =
+        ["invalid type: ", "invalid value: "].iter().find_map(|p| message.strip_prefix(p))?;
     rest.rsplit_once(", expected ")
 }
 

@@ -91,7 +91,8 @@ impl Document {
 
     fn validate_hosts(&self) -> Vec<Complaint> {
         if self.hosts.is_empty() || self.hosts.len() > MAX_HOSTS {
-            let message = format!("a site has 1 to {MAX_HOSTS} hosts, this has {}", self.hosts.len());
+            let message =
+                format!("a site has 1 to {MAX_HOSTS} hosts, this has {}", self.hosts.len());
             return vec![Complaint::new("hosts", message)];
         }
         let mut complaints = Vec::new();

@@ -92,7 +92,10 @@ fn own_addresses(
         .enumerate()
         .filter(|(_, server)| is_own(server))
         .map(|(at, server)| {
-            let message = format!("`{}` is this node itself, so requests would go round in circles", server.url);
+            let message = format!(
+                "`{}` is this node itself, so requests would go round in circles",
+                server.url
+            );
             Complaint::new(format!("origin.servers[{at}]"), message)
                 .suggest("write the address of the customer's own server")
         })

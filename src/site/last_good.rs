@@ -142,10 +142,7 @@ mod tests {
 
         let again = LastGood::open(folder.path()).unwrap();
         let kept = again.load().unwrap();
-        assert_eq!(
-            kept,
-            [Kept { name: "b".into(), number: b, text: "hosts = [\"b\"]".into() }]
-        );
+        assert_eq!(kept, [Kept { name: "b".into(), number: b, text: "hosts = [\"b\"]".into() }]);
         // Number 1 belonged to a site that is gone; it is not given again.
         assert_eq!(again.next_number(), 3);
     }

@@ -81,9 +81,9 @@ impl Respond {
     /// Whether a request with this method is passed on.
     pub fn allows(&self, method: &Method) -> bool {
         let name = method.as_str();
-        self.methods.iter().any(|allowed| {
-            **allowed == *name || (*method == Method::HEAD && &**allowed == "GET")
-        })
+        self.methods
+            .iter()
+            .any(|allowed| **allowed == *name || (*method == Method::HEAD && &**allowed == "GET"))
     }
 }
 

@@ -122,9 +122,11 @@ mod tests {
     fn covers(pattern: &str, host: &str) -> bool {
         match pattern.strip_prefix("*.") {
             None => pattern == host,
-            Some(tail) => host.strip_suffix(tail).and_then(|h| h.strip_suffix('.')).is_some_and(
-                |covered| !covered.is_empty() && covered.split('.').count() <= WILDCARD_LABELS,
-            ),
+            Some(tail) => {
+                host.strip_suffix(tail).and_then(|h| h.strip_suffix('.')).is_some_and(|covered| {
+                    !covered.is_empty() && covered.split('.').count() <= WILDCARD_LABELS
+                })
+            }
         }
     }
 

@@ -94,14 +94,7 @@ const TAILS: &[Case] = &[
     ("tls = { ca = \"no-such.pem\" }\n", 4, 14, "\"no-such.pem\"", "no-such.pem", ""),
     ("[cash]\n", 4, 2, "cash", "unknown key `cash`", "did you mean `cache`?"),
     ("[tls]\nkey = \"a.key\"\n", 4, 2, "tls", "tls.certificate: ", "PEM"),
-    (
-        "[tls]\ncertificate = \"no.pem\"\nkey = \"no.key\"\n",
-        5,
-        15,
-        "\"no.pem\"",
-        "cannot read",
-        "",
-    ),
+    ("[tls]\ncertificate = \"no.pem\"\nkey = \"no.key\"\n", 5, 15, "\"no.pem\"", "cannot read", ""),
     ("[respond]\nerrors = \"jsn\"\n", 5, 10, "\"jsn\"", "unknown value `jsn`", "`json`"),
     ("[respond]\nmax_upload = \"5 MiBs\"\n", 5, 14, "\"5 MiBs\"", "is not a size", ""),
     ("[respond]\nmethods = [\"GET\", \"put\"]\n", 5, 19, "\"put\"", "case-sensitive", "\"PUT\""),
@@ -118,14 +111,16 @@ fn each_is_refused_where_it_is_wrong() {
     for (text, (_, line, column, offending, message, suggestion)) in whole.chain(tails) {
         let Err(found) = examine("a", 1, &text, &around, None).map_err(|mut all| all.remove(0))
         else {
-            unlike += &format!("taken:\n{text}"); continue;
+            unlike += &format!("taken:\n{text}");
+            continue;
         };
         let as_said = (found.line, found.column, &*found.text) == (*line, *column, *offending)
             && found.message.contains(message)
             && found.suggestion.as_deref().unwrap_or_default().contains(suggestion)
             && found.file.ends_with("a.toml");
         if !as_said {
-            unlike += &format!("{found}\nwanted {line}:{column} {offending} {message} {suggestion}\n\n");
+            unlike +=
+                &format!("{found}\nwanted {line}:{column} {offending} {message} {suggestion}\n\n");
         }
     }
     assert!(unlike.is_empty(), "{unlike}");

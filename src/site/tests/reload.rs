@@ -146,7 +146,8 @@ fn files_that_are_no_documents_are_left_alone_or_told_of() {
     let (_, report) = place.start();
     assert_eq!((report.sites, report.refused), (1, 4));
     let said: Vec<String> = report.diagnostics().map(ToString::to_string).collect();
-    for part in ["b ad.toml: a file of this name", "regular file", "latin.toml:2:6", "1048576 bytes"]
+    for part in
+        ["b ad.toml: a file of this name", "regular file", "latin.toml:2:6", "1048576 bytes"]
     {
         assert!(said.iter().any(|text| text.contains(part)), "{part}: {said:?}");
     }
