@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod count;
 pub mod listen;
+pub mod header;
 pub mod quantity;
 pub mod setting;
 pub mod site;
