@@ -19,18 +19,18 @@ pub struct Diagnostic {
     /// The file as the operator would name it.
     pub file: String,
     /// Line, from 1; 0 when the trouble is with the file as a whole.
-    pub line: usize,
+    pub line: u32,
     /// Column in characters, from 1; 0 when the trouble is with the file as a whole.
-    pub column: usize,
+    pub column: u32,
     /// The offending text, its first line only.
-    pub text: String,
+    pub text: Box<str>,
     /// What is wrong.
     pub message: String,
     /// What to write instead, if that can be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
     /// The line of the file that holds the text.
-    pub source: String,
+    pub source: Box<str>,
 }
 
 impl Diagnostic {
@@ -40,10 +40,10 @@ impl Diagnostic {
             file: file.into(),
             line: 0,
             column: 0,
-            text: String::new(),
+            text: "".into(),
             message: message.into(),
             suggestion: None,
-            source: String::new(),
+            source: "".into(),
         }
     }
 
@@ -62,10 +62,10 @@ impl Diagnostic {
         let before = content.get(..line_start).unwrap_or_default();
         let text = content.get(start..end).unwrap_or_default();
         Diagnostic {
-            line: before.matches('\n').count() + 1,
-            column: content.get(line_start..start).unwrap_or_default().chars().count() + 1,
-            text: text.lines().next().unwrap_or_default().to_owned(),
-            source: source.to_owned(),
+            line: count(before.matches('\n')),
+            column: count(content.get(line_start..start).unwrap_or_default().chars()),
+            text: text.lines().next().unwrap_or_default().into(),
+            source: source.into(),
             ..Diagnostic::whole_file(file, message)
         }
     }
@@ -118,7 +118,7 @@ impl fmt::Display for Diagnostic {
         let indent: String = self
             .source
             .chars()
-            .take(self.column.saturating_sub(1))
+            .take(self.column.saturating_sub(1) as usize)
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
         let carets = "^".repeat(self.text.chars().count().clamp(1, 60));
@@ -213,6 +213,11 @@ pub fn nearest<'a>(written: &str, names: &[&'a str]) -> Option<&'a str> {
         .filter(|(likeness, _)| *likeness >= 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+/// A place from 1 on: how many went before, and one.
+fn count(before: impl Iterator) -> u32 {
+    u32::try_from(before.count() + 1).unwrap_or(u32::MAX)
 }
 
 fn floor_boundary(text: &str, mut at: usize) -> usize {

@@ -6,6 +6,7 @@
 //! file went bad while the node was down is frozen as it is while the node runs, and a document
 //! that did not change costs one comparison.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -212,7 +213,7 @@ impl Source {
         let text = match read(&path, self.settings.max_document.0) {
             Ok(Some(text)) => text,
             Ok(None) => return Seen::Gone,
-            Err(diagnostic) => return Seen::Wrong(vec![*diagnostic]),
+            Err(diagnostic) => return Seen::Wrong(vec![diagnostic]),
         };
         if let Some(entry) = before.filter(|entry| *entry.text == *text) {
             entry.seen(stamp);
@@ -300,10 +301,9 @@ fn name_of(file: &Path) -> Result<Option<Box<str>>, String> {
 }
 
 /// Reads one document; `None` when there is no such file any more.
-fn read(path: &Path, limit: u64) -> Result<Option<String>, Box<Diagnostic>> {
-    use std::io::Read;
-    let complain =
-        |message: String| Box::new(Diagnostic::whole_file(path.display().to_string(), message));
+fn read(path: &Path, limit: u64) -> Result<Option<String>, Diagnostic> {
+    let name = path.display().to_string();
+    let complain = |message: String| Diagnostic::whole_file(&name, message);
     // Looked at before it is opened: a pipe would wait for a writer.
     let file = match std::fs::metadata(path).map(|data| data.is_file()) {
         Ok(true) => std::fs::File::open(path),
@@ -326,11 +326,6 @@ fn read(path: &Path, limit: u64) -> Result<Option<String>, Box<Diagnostic>> {
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        Box::new(Diagnostic::at(
-            path.display().to_string(),
-            &text,
-            valid..valid,
-            "not UTF-8 from here on",
-        ))
+        Diagnostic::at(&name, &text, valid..valid, "not UTF-8 from here on")
     })
 }

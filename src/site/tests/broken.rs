@@ -4,7 +4,7 @@ use super::*;
 
 /// What is written, and what must be said: line, column, text, part of the message, part of the
 /// suggestion.
-type Case = (&'static str, usize, usize, &'static str, &'static str, &'static str);
+type Case = (&'static str, u32, u32, &'static str, &'static str, &'static str);
 
 const HEAD: &str = "hosts = [\"a.test\"]\n[origin]\nservers = [\"http://192.0.2.1\"]\n";
 
@@ -131,7 +131,7 @@ fn everything_wrong_with_the_values_is_said_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("{HEAD}retries = 99\n[respond]\nmethods = [\"get\"]\n");
     let found = examine("a", 1, &text, &surroundings(folder.path()), None).unwrap_err();
-    let lines: Vec<usize> = found.iter().map(|diagnostic| diagnostic.line).collect();
+    let lines: Vec<u32> = found.iter().map(|diagnostic| diagnostic.line).collect();
     assert_eq!(lines, [4, 6]);
 }
 
