@@ -13,3 +13,4 @@ pub mod setting;
 pub mod site;
 pub mod tls;
 pub mod telemetry;
+pub mod upstream;
