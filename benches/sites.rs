@@ -62,6 +62,7 @@ fn start(place: &Path) -> Outcome<(Source, Report)> {
         folder: folder.clone(),
         upstream: Shared::new(&NodeSettings::default(), clock.clone()),
         listeners: vec![([0, 0, 0, 0], 80).into(), ([0, 0, 0, 0], 443).into()],
+        checks: None,
         clock,
     };
     let settings = Settings { folder, ..Settings::default() };

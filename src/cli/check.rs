@@ -133,6 +133,7 @@ fn surroundings(config: &NodeConfig, folder: &Path) -> Surroundings {
         folder: folder.to_owned(),
         upstream: Shared::new(&config.upstream, clock.clone()),
         listeners: config.listeners(),
+        checks: None,
         clock,
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
+use tokio::runtime::Handle;
 
 use super::certificates::Loaded;
 use super::diagnostic::Diagnostic;
@@ -28,6 +29,8 @@ pub struct Surroundings {
     pub upstream: Arc<Shared>,
     /// Where the node listens; no site may have that for an origin.
     pub listeners: Vec<std::net::SocketAddr>,
+    /// Where the active health checks of origins run; `None`: nowhere, as in `brink check`.
+    pub checks: Option<Handle>,
     /// The node's clock.
     pub clock: Clock,
 }
@@ -36,6 +39,15 @@ impl Surroundings {
     /// The file of the site `name`, as the operator would name it.
     pub fn file(&self, name: &str) -> String {
         self.folder.join(format!("{name}.toml")).display().to_string()
+    }
+
+    /// Starts the health checks of a group that comes into use, if its settings ask for any. They
+    /// end with the group.
+    pub(super) fn watch(&self, group: &Arc<Group>) {
+        if let Some(checks) = &self.checks {
+            let _inside = checks.enter();
+            upstream::watch(group);
+        }
     }
 }
 
@@ -99,7 +111,7 @@ impl Site {
 }
 
 /// The origin's settings with the paths in them starting at the folder of the documents.
-fn with_paths(origin: &upstream::Settings, folder: &Path) -> upstream::Settings {
+pub(super) fn with_paths(origin: &upstream::Settings, folder: &Path) -> upstream::Settings {
     let mut origin = origin.clone();
     let tls = &mut origin.tls;
     for path in [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten() {
@@ -210,9 +222,10 @@ impl Entry {
 
     fn build(&self, surroundings: &Surroundings) -> Result<Arc<Site>, Diagnostic> {
         let document = Document::parse(&surroundings.file(&self.name), &self.text)?;
-        Site::build(self.number, &self.name, document, surroundings, None)
-            .map(Arc::new)
-            .map_err(|complaint| self.complain(surroundings, &complaint))
+        let site = Site::build(self.number, &self.name, document, surroundings, None)
+            .map_err(|complaint| self.complain(surroundings, &complaint))?;
+        surroundings.watch(&site.group);
+        Ok(Arc::new(site))
     }
 
     fn read_certificate(&self, surroundings: &Surroundings) -> Result<Option<Loaded>, Diagnostic> {

@@ -5,13 +5,14 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
 
 use super::certificates::Loaded;
 use super::diagnostic::Diagnostic;
 use super::document::Document;
-use super::entry::{Site, Surroundings};
+use super::entry::{Site, Surroundings, with_paths};
 use crate::setting::Complaint;
-use crate::upstream::{Host, Scheme, ServerSettings};
+use crate::upstream::{self, Host, Scheme, ServerSettings};
 
 /// A document that will do, and what was built from it.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub fn examine(
     let patterns = document.patterns();
     let mut complaints = document.validate();
     complaints.extend(own_addresses(&document, &patterns, &surroundings.listeners));
+    complaints.extend(origin_files(&document, &surroundings.folder));
     let explain = |complaints: Vec<Complaint>| -> Vec<Diagnostic> {
         complaints.iter().map(|c| Diagnostic::from_complaint(&file, text, c)).collect()
     };
@@ -66,6 +68,16 @@ fn read_certificate(
         Some(complaint) => Err(complaint),
         None => Ok(Some(loaded)),
     }
+}
+
+/// What is wrong with the files for TLS to the origin.
+fn origin_files(document: &Document, folder: &Path) -> Vec<Complaint> {
+    let tls = &document.origin.tls;
+    if tls.ca.is_none() && tls.certificate.is_none() {
+        return Vec::new();
+    }
+    let found = upstream::check_files(&with_paths(&document.origin, folder).tls);
+    found.into_iter().map(|complaint| complaint.within("tls").within("origin")).collect()
 }
 
 /// Servers of the origin that are this node itself: each request would come back until `CDN-Loop`

@@ -229,8 +229,13 @@ impl Source {
                 entry.seen(stamp);
                 // Who is in use stays in use; the rest is built again when somebody asks.
                 Seen::Proposed(Arc::new(match used {
-                    Some(_) => entry.built(examined.site, examined.certificate),
                     None => entry,
+                    Some(used) => {
+                        if !Arc::ptr_eq(&used.group, &examined.site.group) {
+                            surroundings.watch(&examined.site.group);
+                        }
+                        entry.built(examined.site, examined.certificate)
+                    }
                 }))
             }
         }

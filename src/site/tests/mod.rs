@@ -23,6 +23,7 @@ fn surroundings(folder: &Path) -> Surroundings {
         folder: folder.to_owned(),
         upstream: Shared::new(&NodeSettings::default(), clock.clone()),
         listeners: vec!["0.0.0.0:8080".parse().unwrap(), "127.0.0.1:8443".parse().unwrap()],
+        checks: None,
         clock,
     }
 }
