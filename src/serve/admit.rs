@@ -5,7 +5,6 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::header::cdn_loop;
 use crate::serve::CDN_ID;
-use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::site::Site;
 
@@ -17,7 +16,7 @@ const MAX_PASSES: usize = 3;
 /// # Errors
 /// The site is closed, does not take the method, or not so large a body; or the request has been
 /// through this node before (RFC 8586).
-pub fn admit(serve: &Serve, site: &Site, head: &Parts) -> Result<(), Refusal> {
+pub fn admit(site: &Site, head: &Parts) -> Result<(), Refusal> {
     if !site.enabled {
         return Err(Refusal::client(StatusCode::METHOD_NOT_ALLOWED, 40_510_001, "invisible bucket"));
     }
@@ -34,7 +33,7 @@ pub fn admit(serve: &Serve, site: &Site, head: &Parts) -> Result<(), Refusal> {
         let message = "request body too large";
         return Err(Refusal::client(StatusCode::PAYLOAD_TOO_LARGE, 41_310_001, message).closing());
     }
-    if cdn_loop::count(&head.headers, &serve.cdn_id) >= MAX_PASSES {
+    if cdn_loop::count(&head.headers, CDN_ID) >= MAX_PASSES {
         return Err(Refusal::edge(StatusCode::LOOP_DETECTED, 50_810_007, "cyclic request"));
     }
     Ok(())

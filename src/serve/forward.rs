@@ -5,31 +5,23 @@
 //! it could be stored for everyone.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::header::{cdn_loop, forwarded, hop_by_hop, request_id, via};
-use crate::serve::Serve;
+use crate::serve::exchange::Exchange;
+use crate::serve::plan::Asked;
+use crate::serve::{CDN_ID, Serve};
+use crate::upstream::{self, Outbound, Upload};
 
 /// Fields that make some origins answer another request than the one in the cache key.
 const OVERRIDING: [&str; 5] =
     ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
 
-/// Who asked, and by which name and scheme.
-pub struct Asker<'a> {
-    /// The client's address.
-    pub client: IpAddr,
-    /// The host that it named.
-    pub host: &'a str,
-    /// `http` or `https`.
-    pub scheme: &'static str,
-    /// The request's id.
-    pub request_id: &'a HeaderValue,
-}
-
 /// The fields of the origin's request, made from the client's.
-pub fn request_headers(serve: &Serve, head: &Parts, asker: &Asker<'_>) -> HeaderMap {
+fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderMap {
+    let head = &asked.head;
     let mut headers = head.headers.clone();
     // gRPC clients say that they understand trailers; that stays true of us.
     let trailers = headers.get(header::TE).is_some_and(|te| te == "trailers");
@@ -46,25 +38,50 @@ pub fn request_headers(serve: &Serve, head: &Parts, asker: &Asker<'_>) -> Header
     // The edge answers Expect itself, by reading the body when the origin wants it.
     headers.remove(header::EXPECT);
     headers.remove(header::HOST);
-    name_the_client(&mut headers, asker);
+    let client = exchange.connection.peer.ip();
+    name_the_client(&mut headers, client, asked.authority.as_str(), asked.scheme.as_str());
     via::append(&mut headers, head.version, &serve.name);
-    cdn_loop::append(&mut headers, &serve.cdn_id);
-    headers.insert(request_id::X_REQUEST_ID, asker.request_id.clone());
+    cdn_loop::append(&mut headers, CDN_ID);
+    headers.insert(request_id::X_REQUEST_ID, exchange.request_id.clone());
     headers
 }
 
 /// F18: the client's address in each form that origins look for, and RFC 7239's.
-fn name_the_client(headers: &mut HeaderMap, asker: &Asker<'_>) {
-    if let Ok(client) = HeaderValue::try_from(asker.client.to_string()) {
-        headers.insert(HeaderName::from_static("x-forwarded-for"), client.clone());
-        headers.insert(HeaderName::from_static("x-real-ip"), client.clone());
-        headers.insert(HeaderName::from_static("client-ip"), client);
+fn name_the_client(headers: &mut HeaderMap, client: IpAddr, host: &str, scheme: &'static str) {
+    if let Ok(value) = HeaderValue::try_from(client.to_string()) {
+        headers.insert(HeaderName::from_static("x-forwarded-for"), value.clone());
+        headers.insert(HeaderName::from_static("x-real-ip"), value.clone());
+        headers.insert(HeaderName::from_static("client-ip"), value);
     }
-    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(asker.scheme));
-    if let Ok(host) = HeaderValue::try_from(asker.host) {
+    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(scheme));
+    if let Ok(host) = HeaderValue::try_from(host) {
         headers.insert(HeaderName::from_static("x-forwarded-host"), host);
     }
-    if let Some(value) = forwarded::element(asker.client, asker.host, asker.scheme) {
+    if let Some(value) = forwarded::element(client, host, scheme) {
         headers.insert(header::FORWARDED, value);
+    }
+}
+
+/// The request for the origin.
+pub fn outbound(serve: &Serve, exchange: &Exchange, asked: &Asked, body: Upload) -> Outbound {
+    let interim = exchange.connection.interim();
+    Outbound {
+        method: asked.head.method.clone(),
+        scheme: asked.scheme,
+        host: asked.authority.clone(),
+        path: asked.target.clone(),
+        headers: request_headers(serve, exchange, asked),
+        body,
+        body_limit: asked.site.respond.max_upload.0,
+        on_interim: interim.map(|interim| {
+            let pass_on: upstream::Interim = Arc::new(move |status, headers: &HeaderMap| {
+                let mut headers = headers.clone();
+                hop_by_hop::strip(&mut headers);
+                // A client that takes none, or is gone, simply does not get it.
+                let _ = interim.send(status, &headers);
+            });
+            pass_on
+        }),
+        upgrade: asked.wanted_protocol().cloned(),
     }
 }

@@ -1,5 +1,6 @@
 //! Who is asked: checks the request's framing, finds the host and with it the site.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -15,8 +16,8 @@ use crate::site::Site;
 pub struct Identity {
     /// The site.
     pub site: Arc<Site>,
-    /// The host as it keys the cache: lower case, no port, no trailing dot.
-    pub host: Box<str>,
+    /// Host and port as the client named them.
+    pub authority: Box<str>,
 }
 
 /// Finds the site of a request.
@@ -25,7 +26,7 @@ pub struct Identity {
 /// The request cannot be framed safely (RFC 9112), names no host, a host that no site has, or one
 /// that the connection's certificate does not cover (RFC 9110 section 7.4).
 pub fn identify(serve: &Serve, exchange: &mut Exchange, head: &Parts) -> Result<Identity, Refusal> {
-    let authority = framing::check(head, &serve.limits).map_err(refuse_framing)?;
+    let authority = framing::check(head, &serve.limits.load()).map_err(refuse_framing)?;
     let host = canonical_host(authority);
     let site = match serve.sites.find(&host) {
         Ok(Some(site)) => site,
@@ -44,17 +45,20 @@ pub fn identify(serve: &Serve, exchange: &mut Exchange, head: &Parts) -> Result<
         let message = "this connection's certificate is not for this host";
         return Err(Refusal::client(StatusCode::MISDIRECTED_REQUEST, 42_110_000, message));
     }
-    Ok(Identity { site, host })
+    Ok(Identity { site, authority: authority.into() })
 }
 
 /// The host of an authority in the one form that tables and keys use.
-pub fn canonical_host(authority: &str) -> Box<str> {
+pub fn canonical_host(authority: &str) -> Cow<'_, str> {
     let name = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.rsplit_once(':').map_or(authority, |(name, _)| name),
     };
     let name = name.strip_suffix('.').unwrap_or(name);
-    name.to_ascii_lowercase().into_boxed_str()
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    }
 }
 
 fn refuse_framing(bad: BadRequest) -> Refusal {
@@ -87,7 +91,7 @@ mod tests {
             ("www.example.com.:80", "www.example.com"),
             ("[::1]:80", "::1"),
         ] {
-            assert_eq!(&*canonical_host(authority), host);
+            assert_eq!(canonical_host(authority), host);
         }
     }
 }

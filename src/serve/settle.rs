@@ -5,8 +5,20 @@
 
 use std::time::Instant;
 
-use crate::serve::body::Broken;
+use http::Response;
+
+use crate::serve::body::{Body, Broken};
+use crate::serve::exchange::Exchange;
 use crate::telemetry::{AccessLog, Ended, Record, traffic};
+
+/// Ties the settlement of an exchange to the body of its response.
+pub fn settle(mut exchange: Exchange, mut response: Response<Body>) -> Response<Body> {
+    exchange.record.outcome.status = response.status();
+    if let Some((record, started, log)) = exchange.settle() {
+        response.body_mut().settled_by(Box::new(Settlement::new(record, started, log)));
+    }
+    response
+}
 
 /// A request that will be settled when this is dropped.
 pub struct Settlement {

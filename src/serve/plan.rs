@@ -1,0 +1,125 @@
+//! What to do with a request: past the cache, or through it and under which key.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderValue, StatusCode, header};
+use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+
+use crate::cache::{self, Intake, Key, Reason, query};
+use crate::listen;
+use crate::serve::Serve;
+use crate::serve::answer::Refusal;
+use crate::serve::exchange::Exchange;
+use crate::serve::identify::Identity;
+use crate::site::Site;
+use crate::upstream::Scheme;
+
+/// A request for a site, as the steps after admission see it.
+pub struct Asked {
+    /// The site.
+    pub site: Arc<Site>,
+    /// What the client spoke.
+    pub scheme: Scheme,
+    /// The host and port that it named.
+    pub authority: Authority,
+    /// The request's head, without the handle to change protocols.
+    pub head: Parts,
+    /// That handle.
+    pub upgrade: Option<OnUpgrade>,
+    /// The path and query as they go upstream.
+    pub target: PathAndQuery,
+}
+
+impl Asked {
+    /// Gathers what the earlier steps found.
+    ///
+    /// # Errors
+    /// The host or the target cannot be passed on.
+    pub fn new(exchange: &Exchange, identity: Identity, mut head: Parts) -> Result<Self, Refusal> {
+        let bad = |what| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, what).closing();
+        let authority = Authority::try_from(&*identity.authority).map_err(|_| bad("bad host"))?;
+        let given = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        let target = match query::upstream(&identity.site.policy, given.query()) {
+            query if query.as_deref() == given.query() => given,
+            Some(query) => PathAndQuery::try_from(format!("{}?{query}", given.path()))
+                .map_err(|_| bad("bad query"))?,
+            None => PathAndQuery::try_from(given.path()).map_err(|_| bad("bad path"))?,
+        };
+        let scheme = if exchange.connection.tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        Ok(Asked { site: identity.site, scheme, authority, head, upgrade, target })
+    }
+
+    /// The request as the cache sees it.
+    pub fn request(&self) -> cache::Request<'_> {
+        cache::Request {
+            method: &self.head.method,
+            scheme: self.scheme.as_str(),
+            host: self.authority.as_str(),
+            path: self.head.uri.path(),
+            query: self.head.uri.query(),
+            headers: &self.head.headers,
+        }
+    }
+
+    /// The protocol that an HTTP/1.1 client wants to change to (RFC 9110 section 7.8).
+    pub fn wanted_protocol(&self) -> Option<&HeaderValue> {
+        self.upgrade.as_ref()?;
+        self.head.headers.get(header::UPGRADE)
+    }
+}
+
+/// Which way a request goes.
+pub enum Course {
+    /// Past the cache, for this reason.
+    Pass(Reason),
+    /// Through the cache.
+    Cache(Plan),
+}
+
+/// How the cache is asked.
+pub struct Plan {
+    /// The key of the URL.
+    pub key: Key,
+    /// The one range to ask an origin for, if something is missing.
+    pub range: Option<HeaderValue>,
+    /// The client takes only what is stored.
+    pub only_if_cached: bool,
+}
+
+/// Decides the course of a request.
+pub fn plan(serve: &Serve, asked: &Asked, upload: &listen::Body) -> Course {
+    if asked.wanted_protocol().is_some() {
+        return Course::Pass(Reason::Upgrade);
+    }
+    if !upload.is_end_stream() && asked.head.method.is_safe() {
+        return Course::Pass(Reason::RequestBody);
+    }
+    let request = asked.request();
+    match cache::intake(&asked.site.policy, &request) {
+        Intake::Pass(reason) => Course::Pass(reason),
+        Intake::Lookup { only_if_cached } => Course::Cache(Plan {
+            key: key_of(serve, &asked.site, &request),
+            range: single_range(asked),
+            only_if_cached,
+        }),
+    }
+}
+
+/// The key of a URL of the site.
+pub fn key_of(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Key {
+    let hint = serve.hints.find(|| cache::path_key(&site.policy, site.number, request));
+    match hint {
+        Some(found) => cache::key_under(&site.policy, site.number, request, &found),
+        None => cache::key(&site.policy, site.number, request),
+    }
+}
+
+/// A `Range` of one part is passed on when bytes are missing. Of several, the whole is fetched.
+fn single_range(asked: &Asked) -> Option<HeaderValue> {
+    let value = asked.head.headers.get(header::RANGE)?;
+    crate::header::range::parse(value.as_bytes(), 1).map(|_| value.clone())
+}
