@@ -1,0 +1,260 @@
+//! Cache keys: who asks for what, as one text that two different questions never share.
+//!
+//! A key's text is a row of parts, each a tag, a length and bytes, so no part can run into the next
+//! whatever it holds:
+//! ```text
+//! S site u32 | P scheme or nothing | H host | / path | ? query | h name v value | c name v value |
+//! d device | V name v value (one per field that Vary names)
+//! ```
+//! The host is lower-case, without the scheme's own port and without a trailing dot. Path and query
+//! are what goes upstream, byte for byte.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+use http::{HeaderMap, HeaderName};
+use smallvec::SmallVec;
+
+use super::device::Device;
+use super::policy::Policy;
+use super::vary::{self, VarySpec};
+use super::{Request, query};
+use crate::header::cookie;
+use crate::header::no_vary_search::NoVarySearch;
+
+/// Hashes are seeded once per process, so that nobody can choose URLs that collide.
+static SEED: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
+
+/// What an object is stored under. Comparing compares the whole text.
+#[derive(Clone)]
+pub struct Key {
+    hash: u64,
+    text: Arc<[u8]>,
+}
+
+/// The key of a request, before `Vary` is known. HEAD has the key of GET.
+pub fn key(policy: &Policy, site: u32, request: &Request<'_>) -> Key {
+    let mut text = Text::begin(policy, site, request);
+    text.part(b'/', request.path.as_bytes());
+    if let Some(query) = query::keyed(policy, request.query) {
+        text.part(b'?', query.as_bytes());
+    }
+    text.extras(policy, request.headers);
+    text.finish()
+}
+
+/// The key of a request at a path for which the origin said `No-Vary-Search`. The store remembers
+/// the field under [`path_key`]; while it does, both lookups and stores go by this key.
+pub fn key_under(policy: &Policy, site: u32, request: &Request<'_>, found: &NoVarySearch) -> Key {
+    let mut text = Text::begin(policy, site, request);
+    text.part(b'/', request.path.as_bytes());
+    let keyed = query::keyed(policy, request.query);
+    // Its own tag: what is left of a query is not the same question as a query of just that.
+    if let Some(left) = keyed.and_then(|query| query::significant(found, &query)) {
+        text.part(b'&', left.as_bytes());
+    } else {
+        text.part(b'&', b"");
+    }
+    text.extras(policy, request.headers);
+    text.finish()
+}
+
+/// The key of everything about a path that holds for all its queries.
+pub fn path_key(policy: &Policy, site: u32, request: &Request<'_>) -> Key {
+    let mut text = Text::begin(policy, site, request);
+    text.part(b'.', request.path.as_bytes());
+    text.finish()
+}
+
+impl Key {
+    /// The key of the variant that a request selects under this URL.
+    pub fn variant(&self, spec: &VarySpec, headers: &HeaderMap) -> Key {
+        self.selected(spec, headers, None)
+    }
+
+    /// The key under which a variant in `language` can also be found: a request whose favourite
+    /// language ([`accept_language::favourite`]) it is need not ask for another one, whatever else
+    /// it lists. `None` when the URL does not vary by language.
+    ///
+    /// [`accept_language::favourite`]: crate::header::accept_language::favourite
+    pub fn variant_in(&self, spec: &VarySpec, headers: &HeaderMap, language: &str) -> Option<Key> {
+        spec.by_language().then(|| self.selected(spec, headers, Some(language)))
+    }
+
+    fn selected(&self, spec: &VarySpec, headers: &HeaderMap, language: Option<&str>) -> Key {
+        let mut text = Text(SmallVec::from_slice(&self.text));
+        for name in spec.names() {
+            text.part(b'V', name.as_str().as_bytes());
+            match language {
+                Some(language) if *name == http::header::ACCEPT_LANGUAGE => {
+                    text.part(b'l', language.as_bytes());
+                }
+                _ => text.sized(b'v', |buffer| vary::write(buffer, name, headers)),
+            }
+        }
+        text.finish()
+    }
+
+    /// The hash of the text; the same for equal keys within one process.
+    pub fn hash64(&self) -> u64 {
+        self.hash
+    }
+
+    /// The whole text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// How many bytes of memory the text takes.
+    pub fn weight(&self) -> usize {
+        self.text.len() + std::mem::size_of::<[usize; 2]>()
+    }
+
+    /// The site.
+    pub fn site(&self) -> u32 {
+        let number = self.parts().find(|(tag, _)| *tag == b'S').map(|(_, bytes)| bytes);
+        number.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
+    }
+
+    /// The path.
+    pub fn path(&self) -> &[u8] {
+        self.parts().find(|(tag, _)| matches!(tag, b'/' | b'.')).map_or(b"", |(_, bytes)| bytes)
+    }
+
+    /// The host.
+    pub fn host(&self) -> &[u8] {
+        self.parts().find(|(tag, _)| *tag == b'H').map_or(b"", |(_, bytes)| bytes)
+    }
+
+    /// The parts: tag and bytes.
+    fn parts(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        let mut rest = &*self.text;
+        std::iter::from_fn(move || {
+            let (tag, tail) = rest.split_first()?;
+            let (length, tail) = tail.split_first_chunk::<4>()?;
+            let (bytes, tail) = tail.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+            rest = tail;
+            Some((*tag, bytes))
+        })
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (tag, bytes) in self.parts() {
+            let text = String::from_utf8_lossy(bytes);
+            match tag {
+                b'S' => write!(f, "site {} ", self.site())?,
+                b'P' => write!(f, "{}://", if bytes.is_empty() { "any" } else { &*text })?,
+                b'H' | b'/' => f.write_str(&text)?,
+                b'.' => write!(f, "{text} (path)")?,
+                b'?' => write!(f, "?{text}")?,
+                b'&' => write!(f, " [query {text}]")?,
+                b'h' => write!(f, " [field {text}")?,
+                b'c' => write!(f, " [cookie {text}")?,
+                b'd' => write!(f, " [device {text}]")?,
+                b'V' => write!(f, " [vary {text}")?,
+                b'v' | b'l' => write!(f, "={text}]")?,
+                _ => write!(f, " absent]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+/// A key's text while it grows; most fit on the stack.
+pub(super) struct Text(SmallVec<[u8; 256]>);
+
+impl Text {
+    fn begin(policy: &Policy, site: u32, request: &Request<'_>) -> Self {
+        let mut text = Text(SmallVec::new());
+        text.part(b'S', &site.to_be_bytes());
+        let scheme = if policy.separate_schemes { request.scheme } else { "" };
+        text.sized(b'P', |buffer| buffer.extend(scheme.bytes().map(|b| b.to_ascii_lowercase())));
+        let host = plain_host(request.host, request.scheme);
+        text.sized(b'H', |buffer| buffer.extend(host.bytes().map(|b| b.to_ascii_lowercase())));
+        text
+    }
+
+    fn extras(&mut self, policy: &Policy, headers: &HeaderMap) {
+        for name in &policy.key_headers {
+            self.part(b'h', name.as_str().as_bytes());
+            self.field(name, headers);
+        }
+        for name in &policy.key_cookies {
+            self.part(b'c', name.as_bytes());
+            match cookie::value(headers, name) {
+                Some(value) => self.part(b'v', value),
+                None => self.part(b'-', b""),
+            }
+        }
+        if policy.key_device {
+            self.part(b'd', Device::of(headers).as_str().as_bytes());
+        }
+    }
+
+    fn field(&mut self, name: &HeaderName, headers: &HeaderMap) {
+        if headers.contains_key(name) {
+            self.sized(b'v', |buffer| vary::write(buffer, name, headers));
+        } else {
+            self.part(b'-', b"");
+        }
+    }
+
+    fn part(&mut self, tag: u8, bytes: &[u8]) {
+        self.sized(tag, |buffer| buffer.extend_from_slice(bytes));
+    }
+
+    /// A part whose length is known only once it is written.
+    fn sized(&mut self, tag: u8, write: impl FnOnce(&mut SmallVec<[u8; 256]>)) {
+        self.0.push(tag);
+        let at = self.0.len();
+        self.0.extend_from_slice(&[0; 4]);
+        write(&mut self.0);
+        // Fields are bounded far below 4 GiB by the listener.
+        let length = (self.0.len() - at - 4) as u32;
+        if let Some(slot) = self.0.get_mut(at..at + 4) {
+            slot.copy_from_slice(&length.to_be_bytes());
+        }
+    }
+
+    fn finish(self) -> Key {
+        Key { hash: SEED.hash_one(&*self.0), text: Arc::from(&*self.0) }
+    }
+}
+
+/// `host` without the port that the scheme has anyway and without a trailing dot.
+pub fn plain_host<'a>(host: &'a str, scheme: &str) -> &'a str {
+    let port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let host = host.strip_suffix(port).unwrap_or(host);
+    match host.rsplit_once(':') {
+        // A port that stays: the dot would stand before it, and such a name is left as it is.
+        Some((_, port)) if !port.ends_with(']') => host,
+        _ => host.strip_suffix('.').unwrap_or(host),
+    }
+}
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;
