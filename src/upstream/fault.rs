@@ -380,6 +380,10 @@ fn tls_kind(error: &rustls::Error) -> FaultKind {
             Kind::CertificateName
         }
         Certificate::UnknownIssuer => Kind::CertificateIssuer,
+        // What `openssl req -x509` makes: self-signed, and marked as a CA.
+        Certificate::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            Kind::CertificateIssuer
+        }
         _ => Kind::CertificateInvalid,
     }
 }
