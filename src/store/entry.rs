@@ -9,6 +9,7 @@ use super::COUNTERS;
 use super::body::Body;
 use super::budget::Charge;
 use crate::cache::{Key, Stored, VarySpec};
+use crate::header::accept_language;
 
 /// One stored response: its metadata, its body, and how often it was found.
 #[derive(Debug)]
@@ -23,12 +24,9 @@ pub struct Entry {
     _charge: Charge,
 }
 
-/// What an entry costs beyond its headers and its body: its own fields, the key's text twice, the
-/// index and the allocator's waste. Rounded up from measurement.
-const ENTRY_OVERHEAD: u64 = 768;
-
-/// What one header field costs beyond its text.
-const FIELD_OVERHEAD: u64 = 72;
+/// What an entry costs beyond its stored head, its key and its body: its own fields, the places that
+/// the index holds for it, and the allocator's waste.
+const ENTRY_OVERHEAD: u64 = 640;
 
 impl Entry {
     pub(super) fn new(stored: Stored, body: Arc<Body>, charge: Charge) -> Self {
@@ -69,11 +67,50 @@ impl Entry {
 }
 
 /// Bytes to charge for the metadata of a response stored under `key`.
-pub(super) fn meta_bytes(key: &Key, headers: &HeaderMap) -> u64 {
-    let fields =
-        headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
-    let text = 2 * key.text().len();
-    ENTRY_OVERHEAD + FIELD_OVERHEAD * headers.len() as u64 + (fields + text) as u64
+pub(super) fn meta_bytes(key: &Key, stored: &Stored) -> u64 {
+    // The text is held by the index and by the variant's name.
+    ENTRY_OVERHEAD + (stored.weight() + 2 * key.weight()) as u64
+}
+
+/// By what a variant is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Names {
+    /// The values that its request had in the fields that `Vary` names.
+    key: Key,
+    /// The same with the language that the response is in, for requests that want this one most.
+    by_language: Option<Key>,
+}
+
+impl Names {
+    /// The names of a response to a request for `key` with `headers`.
+    pub(super) fn of(key: &Key, headers: &HeaderMap, stored: &Stored) -> Self {
+        let Some(spec) = &stored.vary else {
+            return Names { key: key.clone(), by_language: None };
+        };
+        let language = accept_language::content_language(&stored.headers);
+        let by_language = language.and_then(|language| key.variant_in(spec, headers, &language));
+        Names { key: key.variant(spec, headers), by_language }
+    }
+}
+
+/// What a request would select by one `Vary`.
+struct Wanted<'a> {
+    spec: &'a VarySpec,
+    key: Key,
+    by_language: Option<Key>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(key: &Key, spec: &'a VarySpec, headers: &HeaderMap) -> Self {
+        let favourite = if spec.by_language() { accept_language::favourite(headers) } else { None };
+        let by_language = favourite.and_then(|language| key.variant_in(spec, headers, &language));
+        Wanted { spec, key: key.variant(spec, headers), by_language }
+    }
+
+    fn is(&self, names: &Names) -> bool {
+        self.key == names.key
+            || (self.by_language.is_some() && self.by_language == names.by_language)
+    }
 }
 
 /// Everything stored for one URL: one response, or several that differ by `Vary`. Immutable; a
@@ -88,31 +125,31 @@ pub(super) struct Resource {
 
 #[derive(Clone, Debug)]
 struct Variant {
-    key: Key,
+    names: Names,
     entry: Arc<Entry>,
 }
 
 impl Resource {
     /// A URL with one response.
-    pub(super) fn of(key: Key, entry: Arc<Entry>) -> Self {
-        Resource { variants: vec![Variant { key, entry }], retired: AtomicBool::new(false) }
+    pub(super) fn of(names: Names, entry: Arc<Entry>) -> Self {
+        Resource { variants: vec![Variant { names, entry }], retired: AtomicBool::new(false) }
     }
 
     /// The newest response that a request with `headers` selects (RFC 9111 section 4.1).
     pub(super) fn select(&self, key: &Key, headers: &HeaderMap) -> Option<&Arc<Entry>> {
-        let mut known: Option<(&VarySpec, Key)> = None;
+        let mut known: Option<Wanted<'_>> = None;
         for variant in &self.variants {
             let Some(spec) = &variant.entry.stored.vary else {
                 return Some(&variant.entry);
             };
             let wanted = match known.take() {
-                Some((of, wanted)) if of == spec => wanted,
-                _ => key.variant(spec, headers),
+                Some(wanted) if wanted.spec == spec => wanted,
+                _ => Wanted::new(key, spec, headers),
             };
-            if wanted == variant.key {
+            if wanted.is(&variant.names) {
                 return Some(&variant.entry);
             }
-            known = Some((spec, wanted));
+            known = Some(wanted);
         }
         None
     }
@@ -136,12 +173,12 @@ impl Resource {
         self.variants.is_empty()
     }
 
-    /// The same with `entry` as the newest; it takes the place of the one under the same variant
-    /// key. At most `cap` variants stay, the newest.
-    pub(super) fn with(&self, key: Key, entry: Arc<Entry>, cap: usize) -> Self {
-        let others = self.variants.iter().filter(|variant| variant.key != key).cloned();
-        let mut variants: Vec<_> = others.collect();
-        variants.insert(0, Variant { key, entry });
+    /// The same with `entry` as the newest; it takes the place of the one with the same key. At most
+    /// `cap` variants stay, the newest.
+    pub(super) fn with(&self, names: Names, entry: Arc<Entry>, cap: usize) -> Self {
+        let others = self.variants.iter().filter(|variant| variant.names.key != names.key);
+        let mut variants: Vec<_> = others.cloned().collect();
+        variants.insert(0, Variant { names, entry });
         COUNTERS.variants_dropped.add(variants.len().saturating_sub(cap.max(1)) as u64);
         variants.truncate(cap.max(1));
         Resource { variants, retired: AtomicBool::new(false) }
@@ -153,10 +190,10 @@ impl Resource {
         Resource { variants: others.cloned().collect(), retired: AtomicBool::new(false) }
     }
 
-    /// The variant key of `entry`, if it is (still) one of these.
-    pub(super) fn key_of(&self, entry: &Arc<Entry>) -> Option<&Key> {
+    /// The names of `entry`, if it is (still) one of these.
+    pub(super) fn names_of(&self, entry: &Arc<Entry>) -> Option<&Names> {
         let variant = self.variants.iter().find(|variant| Arc::ptr_eq(&variant.entry, entry));
-        variant.map(|variant| &variant.key)
+        variant.map(|variant| &variant.names)
     }
 
     /// Says that this one goes on purpose and not for lack of room.

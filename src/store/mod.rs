@@ -8,7 +8,7 @@ mod body;
 mod budget;
 mod chunks;
 mod entry;
-mod markers;
+mod memo;
 mod memory;
 mod reader;
 mod settings;
@@ -21,6 +21,7 @@ mod tests;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -35,9 +36,10 @@ pub use writer::{Doom, Writer};
 use crate::cache::{Key, Stored};
 use crate::clock::{Clock, Timestamp};
 use crate::count::Counter;
+use crate::header::no_vary_search::NoVarySearch;
 use chunks::Chunks;
-use entry::Resource;
-use markers::Markers;
+use entry::{Names, Resource};
+use memo::Memo;
 use memory::{Change, Memory};
 use writer::{Place, STEP};
 
@@ -92,7 +94,11 @@ pub struct Store {
     clock: Clock,
     budget: Arc<Budget>,
     memory: Memory,
-    markers: Markers,
+    /// URLs that are uncacheable until then.
+    markers: Memo<Timestamp>,
+    /// Paths and which parts of their queries do not matter.
+    searches: Memo<Arc<NoVarySearch>>,
+    objects: AtomicU64,
 }
 
 /// What a look-up came to.
@@ -155,14 +161,22 @@ pub struct Figures {
 
 impl Store {
     /// An empty store.
-    pub fn new(settings: &Settings, clock: &Clock) -> Arc<Self> {
+    pub fn new(settings: Settings, clock: Clock) -> Arc<Self> {
+        let most = settings.max_markers as usize;
         Arc::new(Store {
             budget: Budget::new(settings.memory.0),
-            memory: Memory::new(settings),
-            markers: Markers::new(settings.max_markers as usize),
-            clock: clock.clone(),
-            settings: settings.clone(),
+            memory: Memory::new(&settings),
+            markers: Memo::new(most),
+            searches: Memo::new(most),
+            objects: AtomicU64::new(1),
+            clock,
+            settings,
         })
+    }
+
+    /// A number for new bytes, as [`Stored::object_id`](crate::cache::Stored::object_id) wants it.
+    pub fn new_object_id(&self) -> u64 {
+        self.objects.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Looks for a response to a request for `key` with `headers`. Takes no lock that more than a
@@ -181,10 +195,10 @@ impl Store {
         if let Some(entry) = resource.as_ref().and_then(|held| held.select(key, headers)) {
             return Lookup::Found(entry.clone());
         }
-        match self.markers.get(key, self.clock.now()) {
-            Some(until) => Lookup::Marker(until),
-            None if resource.is_some() => Lookup::VaryMiss,
-            None => Lookup::Absent,
+        match self.markers.get(key) {
+            Some(until) if until > self.clock.now() => Lookup::Marker(until),
+            _ if resource.is_some() => Lookup::VaryMiss,
+            _ => Lookup::Absent,
         }
     }
 
@@ -207,10 +221,7 @@ impl Store {
     /// writer has finished, unless it turns out not to be kept ([`Writer::keeps`]).
     pub fn insert(self: &Arc<Self>, incoming: Incoming<'_>) -> (Arc<Entry>, Writer) {
         let Incoming { key, request_headers, stored, part, max_variants, doom } = incoming;
-        let variant = match &stored.vary {
-            Some(spec) => key.variant(spec, request_headers),
-            None => key.clone(),
-        };
+        let names = Names::of(key, request_headers, &stored);
         let total = stored.total;
         let (chunks, from, until) = match part {
             Some(Part { range, onto }) => {
@@ -221,7 +232,7 @@ impl Store {
         };
         let expected = until.map_or(STEP, |until| until.saturating_sub(from));
         let fits = chunks.bytes() + until.map_or(0, |_| expected) <= self.settings.largest_kept();
-        let meta = entry::meta_bytes(key, &stored.headers);
+        let meta = entry::meta_bytes(key, &stored);
         let reserve = fits.then(|| self.reserve(meta.saturating_add(expected))).flatten();
         let keeps = reserve.is_some();
         let mut reserve = reserve.unwrap_or_else(|| self.budget.nothing());
@@ -231,7 +242,7 @@ impl Store {
             body.slide();
         }
         let entry = Arc::new(Entry::new(stored, body, reserve.split(meta)));
-        let place = Place { key: key.clone(), variant, max_variants, doom };
+        let place = Place { key: key.clone(), names, max_variants, doom };
         let store = self.clone();
         let writer =
             Writer { store, entry: entry.clone(), place, reserve, keeps, joined: from, pieces: 0 };
@@ -241,17 +252,17 @@ impl Store {
     /// Replaces an entry's metadata after a 304 (RFC 9111 section 4.3.4) or a HEAD (4.3.5); both
     /// share the body. If the old entry is not stored any more, the new one is not either.
     pub fn update(&self, key: &Key, entry: &Arc<Entry>, stored: Stored) -> Arc<Entry> {
-        let meta = entry::meta_bytes(key, &stored.headers);
+        let meta = entry::meta_bytes(key, &stored);
         let charge = self.reserve(meta);
         let paid = charge.is_some();
         let charge = charge.unwrap_or_else(|| self.budget.nothing());
         let updated = Arc::new(Entry::new(stored, entry.body.clone(), charge));
         updated.inherit_hits(entry);
         self.memory.change(key, self.clock.now(), |held| {
-            match held.and_then(|held| Some((held, held.key_of(entry)?))) {
-                Some((held, variant)) if paid => {
+            match held.and_then(|held| Some((held, held.names_of(entry)?))) {
+                Some((held, names)) if paid => {
                     COUNTERS.updated.bump();
-                    Change::Put(held.with(variant.clone(), updated.clone(), usize::MAX))
+                    Change::Put(held.with(names.clone(), updated.clone(), usize::MAX))
                 }
                 _ => Change::Nothing,
             }
@@ -265,9 +276,28 @@ impl Store {
         self.markers.put(key, until);
     }
 
+    /// Which parts of its queries do not matter for a path (`No-Vary-Search`), by its
+    /// [`path_key`](crate::cache::path_key). `None` at once while no path has such a rule.
+    pub fn search_rule(&self, path: &Key) -> Option<Arc<NoVarySearch>> {
+        self.searches.get(path)
+    }
+
+    /// Whether any path has such a rule, so that it is worth making its key.
+    pub fn has_search_rules(&self) -> bool {
+        self.searches.count() > 0
+    }
+
+    /// Remembers what the origin says of a path's queries; `None` forgets it.
+    pub fn learn_search_rule(&self, path: &Key, rule: Option<NoVarySearch>) {
+        match rule {
+            Some(rule) => self.searches.put(path, Arc::new(rule)),
+            None => self.searches.forget(path),
+        }
+    }
+
     /// Removes a URL: all its variants, and its mark.
     pub fn remove(&self, key: &Key) {
-        self.markers.clear(key);
+        self.markers.forget(key);
         self.memory.change(key, self.clock.now(), |held| match held {
             Some(_) => {
                 COUNTERS.removed.bump();
@@ -280,7 +310,7 @@ impl Store {
     /// Removes one entry of a URL.
     pub fn remove_entry(&self, key: &Key, entry: &Arc<Entry>) {
         self.memory.change(key, self.clock.now(), |held| {
-            match held.filter(|held| held.key_of(entry).is_some()).map(|held| held.without(entry)) {
+            match held.filter(|held| held.names_of(entry).is_some()).map(|held| held.without(entry)) {
                 Some(rest) if rest.is_empty() => Change::Remove,
                 Some(rest) => Change::Put(rest),
                 None => Change::Nothing,
@@ -337,15 +367,11 @@ impl Store {
             Change::Put(others.unwrap_or_else(|| Resource::of(place.variant.clone(), entry)))
         });
         if placed {
-            self.markers.clear(&place.key);
+            self.markers.forget(&place.key);
             COUNTERS.stored.bump();
             COUNTERS.stored_bytes.add(bytes);
         }
         placed
-    }
-
-    fn meta_bytes(&self, key: &Key, headers: &HeaderMap) -> u64 {
-        entry::meta_bytes(key, headers)
     }
 
     fn budget(&self) -> &Arc<Budget> {

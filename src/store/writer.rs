@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::body::{Body, Cut, End};
 use super::budget::Charge;
-use super::entry::Entry;
+use super::entry::{Entry, Names, meta_bytes};
 use super::{COUNTERS, Store};
 use crate::cache::Key;
 
@@ -56,7 +56,7 @@ pub struct Writer {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) key: Key,
-    pub(super) variant: Key,
+    pub(super) names: Names,
     pub(super) max_variants: usize,
     pub(super) doom: Doom,
 }
@@ -155,7 +155,7 @@ impl Writer {
         if !keep_part || self.entry.body.total().is_none() || self.entry.body.bytes() == 0 {
             return;
         }
-        let meta = self.store.meta_bytes(&self.place.key, &self.entry.stored.headers);
+        let meta = meta_bytes(&self.place.key, &self.entry.stored);
         if let Some(charge) = self.store.reserve(meta) {
             let part = Arc::new(Body::part_of(&self.entry.body));
             let entry = Arc::new(self.entry.with_body(part, charge));
