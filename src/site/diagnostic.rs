@@ -231,6 +231,7 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn it_is_drawn_like_a_compiler_does() {
@@ -251,6 +252,23 @@ mod tests {
         let end = Diagnostic::at("f", "a =\n", 4..4, "m");
         assert_eq!((end.line, end.column), (2, 1));
         assert_eq!(Diagnostic::at("f", "", 5..9, "m").line, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_place_in_any_text_can_be_drawn(text in "(\\PC|\n|\t){0,40}", a in 0usize..60, b in 0usize..60) {
+            let drawn = Diagnostic::at("f", &text, a..b, "m");
+            prop_assert!(drawn.line >= 1 && drawn.column >= 1);
+            prop_assert!(drawn.to_string().starts_with("f:"));
+        }
+
+        #[test]
+        fn any_path_in_any_document_can_be_looked_for(path in "[a-c.\\[\\]0-9]{0,12}") {
+            let text = "[a]\nb = [1, { c = 2 }]\n";
+            if let Some(span) = locate(DeTable::parse(text).unwrap().get_ref(), &path) {
+                prop_assert!(text.get(span).is_some());
+            }
+        }
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn label_trouble(label: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn names_are_kept_in_lower_case() {
@@ -107,6 +108,15 @@ mod tests {
             assert_eq!(parse(written).as_deref(), Ok(kept), "{written}");
         }
         assert_eq!(display(".d.com"), "*.d.com");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_reads_back_as_itself(text in "[a-zA-Z0-9.*:_é\\[\\]/-]{0,20}|(\\*\\.)?[aB0]{1,3}(\\.[aB-]{1,3}){0,5}") {
+            if let Ok(kept) = parse(&text) {
+                prop_assert_eq!(parse(&display(&kept)), Ok(kept));
+            }
+        }
     }
 
     #[test]

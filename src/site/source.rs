@@ -169,9 +169,10 @@ impl Source {
     }
 
     fn all_frozen(&self, refusal: &Refusal) -> Report {
-        let sites = self.sites.snapshot().len();
+        let snapshot = self.sites.snapshot();
+        let (sites, generation) = (snapshot.len(), snapshot.generation);
         let folder = self.settings.folder.display().to_string();
-        let mut report = Report { sites, frozen: sites, ..Report::default() };
+        let mut report = Report { generation, sites, frozen: sites, ..Report::default() };
         report.tell("", true, vec![Diagnostic::whole_file(folder, refusal.to_string())]);
         report
     }

@@ -1,6 +1,7 @@
 //! Twenty and more broken documents: each refused with line, column, the text and a way out.
 
 use super::*;
+use proptest::prelude::*;
 
 /// What is written, and what must be said: line, column, text, part of the message, part of the
 /// suggestion.
@@ -133,6 +134,20 @@ fn everything_wrong_with_the_values_is_said_at_once() {
     let found = examine("a", 1, &text, &surroundings(folder.path()), None).unwrap_err();
     let lines: Vec<u32> = found.iter().map(|diagnostic| diagnostic.line).collect();
     assert_eq!(lines, [4, 6]);
+}
+
+proptest! {
+    /// A good document with a few characters changed is taken or refused, and never worse.
+    #[test]
+    fn damaged_documents_do_no_harm(at in 0usize..60, cut in 0usize..8, put in "[\\[\\]\"=.{},a-c0-9\n]{0,4}") {
+        let mut text = format!("{HEAD}[respond]\nerrors = \"page\"\n");
+        let at = at.min(text.len());
+        let end = (at + cut).min(text.len());
+        text.replace_range(at..end, &put);
+        if let Err(found) = Document::parse("a.toml", &text) {
+            prop_assert!(found.line >= 1 && !found.message.is_empty());
+        }
+    }
 }
 
 #[test]
