@@ -1,0 +1,81 @@
+//! Fields that belong to one connection and go no further: RFC 9110 section 7.6.1, RFC 9111 section 3.1.
+
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, DATE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName};
+
+use super::list;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-authentication-info");
+
+/// Fields that a `Connection` line cannot take away: without them the message would mean something
+/// else, and a client could make the edge ask for another thing than its key says.
+const KEPT: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_LENGTH, DATE, HOST];
+
+/// Removes the fields of one connection from a message that is about to be forwarded: those that
+/// `Connection` names and the known ones. `Trailer` stays; it describes what follows the body.
+pub fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|line| list::members(line.as_bytes()))
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
+            .filter(|name| !KEPT.contains(name))
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+/// Removes what a cache must not store: as [`strip`], and what an origin's proxy said to us alone
+/// (RFC 9111 section 3.1), and `Trailer`, because trailers are not kept.
+pub fn strip_for_storing(headers: &mut HeaderMap) {
+    strip(headers);
+    for name in [PROXY_AUTHENTICATE, PROXY_AUTHENTICATION_INFO, PROXY_AUTHORIZATION, TRAILER] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn named_and_known_fields_go() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "a, B, host"),
+            ("connection", "x"),
+            ("a", "1"),
+            ("b", "2"),
+            ("x", "2"),
+            ("c", "3"),
+            ("host", "example.com"),
+            ("te", "trailers"),
+            ("trailer", "grpc-status"),
+            ("keep-alive", "5"),
+            ("proxy-authenticate", "basic"),
+        ] {
+            let name = HeaderName::from_static(name);
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        strip(&mut headers);
+        let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        strip_for_storing(&mut headers);
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["c", "host"]);
+    }
+}

@@ -1,0 +1,154 @@
+//! Reading a body, at the reader's own pace.
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::body::{Body, Cut, End};
+
+/// Reads a range of a [`Body`] from front to back. Also an [`http_body::Body`].
+#[derive(Debug)]
+pub struct Reader {
+    source: Source,
+    position: u64,
+    /// Where to stop; `u64::MAX` means the end of the representation, wherever that will be.
+    end: u64,
+}
+
+#[derive(Debug)]
+enum Source {
+    Chunk(Bytes),
+    Walk { body: Arc<Body>, watch: Option<usize> },
+    Failed(Cut),
+}
+
+impl Reader {
+    /// A reader that gives `chunk` and ends.
+    pub(super) fn of_chunk(chunk: Bytes) -> Self {
+        let end = chunk.len() as u64;
+        Reader { source: Source::Chunk(chunk), position: 0, end }
+    }
+
+    /// A reader that takes `range` from `body`; `watch` is its place there if the body grows.
+    pub(super) fn walking(body: Arc<Body>, watch: Option<usize>, range: Range<u64>) -> Self {
+        Reader { source: Source::Walk { body, watch }, position: range.start, end: range.end }
+    }
+
+    /// The next bytes; `None` at the end of the range. Of a body that is cut short, what is there
+    /// comes first and then the error, again and again: never a clean end.
+    pub fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        let polled = match &mut self.source {
+            Source::Chunk(chunk) => {
+                let chunk = std::mem::take(chunk);
+                return Poll::Ready((!chunk.is_empty()).then(|| {
+                    self.position = self.end;
+                    Ok(chunk)
+                }));
+            }
+            Source::Failed(cut) => return Poll::Ready(Some(Err(*cut))),
+            Source::Walk { body, watch } => {
+                walk(body, *watch, &mut self.position, self.end, context)
+            }
+        };
+        if let Poll::Ready(Some(Err(cut))) = polled {
+            self.leave();
+            self.source = Source::Failed(cut);
+        }
+        polled
+    }
+
+    /// Bytes still to come, if that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        (self.end != u64::MAX).then(|| self.end.saturating_sub(self.position))
+    }
+
+    /// Takes the reader off the list of those whom the writer wakes and waits for.
+    fn leave(&mut self) {
+        if let Source::Walk { body, watch } = &mut self.source
+            && let Some(place) = watch.take()
+        {
+            let mut state = body.state.lock();
+            if let Some(watch) = state.watches.get_mut(place) {
+                *watch = None;
+            }
+            state.readers -= 1;
+            drop(state);
+            body.moved.notify_one();
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl http_body::Body for Reader {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Cut>>> {
+        self.poll_chunk(context).map_ok(http_body::Frame::data)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining() == Some(0) && !matches!(self.source, Source::Failed(_))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.remaining().map_or_else(http_body::SizeHint::new, http_body::SizeHint::with_exact)
+    }
+}
+
+fn walk(
+    body: &Body,
+    watch: Option<usize>,
+    position: &mut u64,
+    end: u64,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, Cut>>> {
+    if *position >= end {
+        return Poll::Ready(None);
+    }
+    let mut state = body.state.lock();
+    let state = &mut *state;
+    let mut watch = watch.and_then(|place| state.watches.get_mut(place)).and_then(Option::as_mut);
+    if watch.as_ref().is_some_and(|watch| watch.too_slow) {
+        return Poll::Ready(Some(Err(Cut::Slow)));
+    }
+    if let Some(bytes) = state.chunks.read(*position, end) {
+        *position += bytes.len() as u64;
+        if let Some(watch) = watch {
+            watch.position = *position;
+        }
+        if state.sliding {
+            body.moved.notify_one();
+        }
+        return Poll::Ready(Some(Ok(bytes)));
+    }
+    match state.end {
+        End::Growing if state.next <= *position && state.until.is_none_or(|u| *position < u) => {
+            match &mut watch {
+                Some(watch) => {
+                    match &mut watch.waker {
+                        Some(waker) => waker.clone_from(context.waker()),
+                        None => watch.waker = Some(context.waker().clone()),
+                    }
+                    Poll::Pending
+                }
+                None => Poll::Ready(Some(Err(Cut::Missing))),
+            }
+        }
+        End::Growing => Poll::Ready(Some(Err(Cut::Missing))),
+        End::Done if state.total.is_some_and(|total| *position >= total) => Poll::Ready(None),
+        End::Done => Poll::Ready(Some(Err(Cut::Missing))),
+        End::Cut(cut) => Poll::Ready(Some(Err(cut))),
+    }
+}

@@ -1,0 +1,269 @@
+//! Writing a body into the store.
+//!
+//! Bytes are paid for before they are kept. What comes in small pieces is joined into slabs, each an
+//! allocation of its own, so that a hit sends few large chunks and no piece pins the larger buffer it
+//! was read into. A body that outgrows the largest size kept, or the budget, goes on as a stream: its
+//! readers get it through a small buffer, the slowest sets the pace within limits, and it is not
+//! stored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::body::{Body, Cut, End};
+use super::budget::Charge;
+use super::entry::Entry;
+use super::{COUNTERS, Store};
+use crate::cache::Key;
+
+/// Set when a URL is invalidated while a fill for it runs: the fill's readers get their bytes, but
+/// it is not stored.
+#[derive(Clone, Debug, Default)]
+pub struct Doom(Arc<AtomicBool>);
+
+impl Doom {
+    /// Forbids that the fill be stored.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the fill must not be stored.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The only one who adds to a growing body. Dropped without [`Writer::finish`], it cuts the body.
+#[derive(Debug)]
+pub struct Writer {
+    pub(super) store: Arc<Store>,
+    pub(super) entry: Arc<Entry>,
+    pub(super) place: Place,
+    /// Paid for and not used yet.
+    pub(super) reserve: Charge,
+    /// Whether the body will be stored; else it is only streamed.
+    pub(super) keeps: bool,
+    /// Offset up to which the chunks are slabs.
+    pub(super) joined: u64,
+    /// Chunks after that.
+    pub(super) pieces: usize,
+}
+
+/// Where an entry goes when it is complete.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) key: Key,
+    pub(super) variant: Key,
+    pub(super) max_variants: usize,
+    pub(super) doom: Doom,
+}
+
+/// Size of the slabs of a large body; a smaller body is one chunk.
+const SLAB: u64 = 1 << 20;
+
+/// How many pieces wait for the slab at most before neighbours are joined.
+const PIECES: usize = 32;
+
+/// What a body of unknown length reserves at a time.
+pub(super) const STEP: u64 = 64 << 10;
+
+/// How long a stream waits for a first or a next reader.
+const DESERTED: Duration = Duration::from_secs(1);
+
+/// Bytes together with what they are charged.
+struct Paid<T> {
+    bytes: T,
+    /// Given back with the bytes.
+    _charge: Charge,
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Paid<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
+fn paid<T: AsRef<[u8]> + Send + 'static>(bytes: T, charge: Charge) -> Bytes {
+    Bytes::from_owner(Paid { bytes, _charge: charge })
+}
+
+impl Writer {
+    /// Adds `bytes`. Waits only if the body is not kept and its readers are behind.
+    ///
+    /// # Errors
+    /// [`Cut::Length`] if that is more than was announced, [`Cut::Abandoned`] if the body is not
+    /// kept and nobody reads it. The body stays open: the caller drops the writer or cuts.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Cut> {
+        let length = bytes.len() as u64;
+        let (next, until) = self.entry.body.progress();
+        if until.is_some_and(|until| next + length > until) {
+            return Err(Cut::Length);
+        }
+        if length == 0 {
+            return Ok(());
+        }
+        if self.keeps && !self.afford(length) {
+            self.give_up_keeping();
+        }
+        if self.keeps {
+            self.entry.body.push(paid(bytes, self.reserve.split(length)));
+            self.pieces += 1;
+            self.join_when_due();
+            return Ok(());
+        }
+        match self.room(length).await? {
+            Some(charge) => self.entry.body.push(paid(bytes, charge)),
+            None => self.entry.body.push(bytes),
+        }
+        Ok(())
+    }
+
+    /// Whether the body will be stored when it is complete. Once false it stays false.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// The entry being filled.
+    pub fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// Ends the body and stores it; says whether it was stored.
+    ///
+    /// # Errors
+    /// [`Cut::Length`] if bytes are missing that were announced; the body is then cut.
+    pub fn finish(mut self) -> Result<bool, Cut> {
+        let (next, until) = self.entry.body.progress();
+        if until.is_some_and(|until| next != until) {
+            self.entry.body.close(End::Cut(Cut::Length));
+            return Err(Cut::Length);
+        }
+        self.entry.body.close(End::Done);
+        let entry = self.entry.clone();
+        Ok(self.commit(entry))
+    }
+
+    /// Cuts the body: its readers get what is there and then `why`. With `keep_part`, what is there
+    /// is stored as ranges of the representation, if its length is known; the caller vouches for a
+    /// strong validator (RFC 9111 section 3.3).
+    pub fn cut(mut self, why: Cut, keep_part: bool) {
+        COUNTERS.cut.bump();
+        self.entry.body.close(End::Cut(why));
+        if !keep_part || self.entry.body.total().is_none() || self.entry.body.bytes() == 0 {
+            return;
+        }
+        let meta = self.store.meta_bytes(&self.place.key, &self.entry.stored.headers);
+        if let Some(charge) = self.store.reserve(meta) {
+            let part = Arc::new(Body::part_of(&self.entry.body));
+            let entry = Arc::new(self.entry.with_body(part, charge));
+            self.commit(entry);
+        }
+    }
+
+    fn commit(&mut self, entry: Arc<Entry>) -> bool {
+        if !self.keeps {
+            return false;
+        }
+        self.reserve.release();
+        let body = &entry.body;
+        let (next, _) = self.entry.body.progress();
+        if body.is_complete() && body.total().is_some_and(|total| total <= SLAB) {
+            // All of it, even if it is one piece: that may pin a larger buffer.
+            self.join(body, 0, body.total().unwrap_or_default());
+        } else {
+            self.join(body, self.joined, next);
+        }
+        body.settle();
+        self.store.place(&self.place, entry)
+    }
+
+    /// Whether `length` more bytes may be kept; reserves for them.
+    fn afford(&mut self, length: u64) -> bool {
+        if self.entry.body.bytes() + length > self.store.largest_kept() {
+            return false;
+        }
+        let lacking = length.saturating_sub(self.reserve.bytes());
+        if lacking == 0 {
+            return true;
+        }
+        let more = self.store.reserve(lacking.max(STEP)).or_else(|| self.store.reserve(lacking));
+        more.map(|more| self.reserve.absorb(more)).is_some()
+    }
+
+    fn give_up_keeping(&mut self) {
+        COUNTERS.outgrown.bump();
+        self.keeps = false;
+        self.reserve.release();
+        self.entry.body.slide();
+    }
+
+    fn join_when_due(&mut self) {
+        let (next, _) = self.entry.body.progress();
+        if next - self.joined >= SLAB {
+            self.join(&self.entry.body, self.joined, next);
+            (self.joined, self.pieces) = (next, 0);
+        } else if self.pieces > PIECES {
+            // Neighbours of like size become one, so that each byte is copied a few times only
+            // however small the pieces are that the origin sends.
+            let (mut together, mut joined) = (0, 0);
+            self.entry.body.with_chunks(|chunks| {
+                for length in chunks.lengths_back_from(next, self.joined) {
+                    if together > 0 && length > 2 * together {
+                        break;
+                    }
+                    together += length;
+                    joined += 1;
+                }
+            });
+            if joined > 1 {
+                self.join(&self.entry.body, next - together, next);
+                self.pieces -= joined - 1;
+            }
+        }
+    }
+
+    /// Makes one chunk of `from..until`, if the copy can be paid for.
+    fn join(&self, body: &Body, from: u64, until: u64) {
+        if from >= until {
+            return;
+        }
+        let Some(charge) = self.store.budget().try_charge(until - from) else { return };
+        let Some(pieces) = body.with_chunks(|chunks| chunks.pieces(from..until)) else { return };
+        body.replace(from, paid(pieces.concat().into_boxed_slice(), charge));
+    }
+
+    /// Waits until the readers of a stream have room for `length` more bytes, and cuts those who
+    /// hold it up for too long. A piece always fits when all before it is read: it is then in
+    /// transit, as in a proxy without a cache, and not charged.
+    async fn room(&self, length: u64) -> Result<Option<Charge>, Cut> {
+        let body = &self.entry.body;
+        loop {
+            let unread = body.unread();
+            if unread == 0 {
+                return Ok(None);
+            }
+            if unread + length <= self.store.stream_buffer()
+                && let Some(charge) = self.store.budget().try_charge(length)
+            {
+                return Ok(Some(charge));
+            }
+            if body.readers() == 0 {
+                if timeout(DESERTED, body.moved()).await.is_err() && body.readers() == 0 {
+                    return Err(Cut::Abandoned);
+                }
+            } else if timeout(self.store.stall_timeout(), body.moved()).await.is_err() {
+                COUNTERS.stalled.add(body.cut_slowest() as u64);
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Does nothing after `finish` and `cut`.
+        self.entry.body.close(End::Cut(Cut::Abandoned));
+    }
+}

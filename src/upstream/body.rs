@@ -1,0 +1,188 @@
+//! The body of an origin's response.
+//!
+//! It watches for stalls while it is read, and brings the connection back to the pool the moment it
+//! has been read to its end. A body that is dropped earlier takes its connection with it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::fault::{Fault, FaultKind};
+use super::group::InFlight;
+use super::pool::{self, Connection, Keep};
+use super::shared::IdleCap;
+use super::upload::{Progress, Stage};
+
+/// How long a connection that has carried its last response may take to become ready again.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// The body of a response, with its trailers. A body that ends early is an error, never a clean
+/// end: hyper compares it with `Content-Length`, the last chunk, or the end of the stream.
+pub struct IncomingBody {
+    inner: Incoming,
+    lease: Option<Lease>,
+    server: Arc<str>,
+    between_bytes: Duration,
+    /// Runs only while nothing comes.
+    stall: Option<Pin<Box<Sleep>>>,
+    stalled: bool,
+    failed: bool,
+}
+
+/// The connection that a response came on, and what becomes of it.
+pub(crate) struct Lease {
+    pub connection: Option<Connection>,
+    pub target: u64,
+    pub keep: Keep,
+    pub cap: Arc<IdleCap>,
+    /// Whether the response left the connection in a state that can be trusted.
+    pub reusable: bool,
+    pub upload: Option<Arc<Progress>>,
+    pub _in_flight: Option<InFlight>,
+}
+
+impl IncomingBody {
+    /// A body that arrives over the leased connection.
+    pub(crate) fn new(
+        inner: Incoming,
+        lease: Lease,
+        server: Arc<str>,
+        between_bytes: Duration,
+    ) -> Self {
+        let mut body = IncomingBody {
+            inner,
+            lease: Some(lease),
+            server,
+            between_bytes,
+            stall: None,
+            stalled: false,
+            failed: false,
+        };
+        if body.inner.is_end_stream() {
+            body.end();
+        }
+        body
+    }
+
+    /// Brings the connection back: the response is complete.
+    fn end(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        self.failed = true;
+        // A client that broke off its upload breaks the connection of the response as well.
+        let upload = self.lease.as_ref().and_then(|lease| lease.upload.as_ref());
+        let fault = match upload.map(|progress| progress.stage()) {
+            Some(Stage::Failed(kind)) => Fault { kind, ..fault },
+            _ => fault,
+        };
+        self.lease = None;
+        Poll::Ready(Some(Err(fault.at(&self.server))))
+    }
+
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = || Instant::now() + self.between_bytes;
+        let stall = match &mut self.stall {
+            Some(stall) => {
+                if !self.stalled {
+                    stall.as_mut().reset(deadline());
+                }
+                stall
+            }
+            none => none.insert(Box::pin(tokio::time::sleep_until(deadline()))),
+        };
+        self.stalled = true;
+        stall.as_mut().poll(cx)
+    }
+}
+
+impl Body for IncomingBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = self.get_mut();
+        if this.failed {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.stalled = false;
+                // Whoever reads may stop here, so that the end must be seen now.
+                if this.inner.is_end_stream() {
+                    this.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => this.fail(Fault::from_hyper(&error)),
+            Poll::Ready(None) => {
+                this.end();
+                Poll::Ready(None)
+            }
+            Poll::Pending => match this.poll_stall(cx) {
+                Poll::Ready(()) => this.fail(Fault::new(FaultKind::BetweenBytesTimeout)),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.failed || self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Lease {
+    /// Gives the connection back, if it can be trusted with another request.
+    fn release(mut self) {
+        let uploaded =
+            self.upload.as_ref().is_none_or(|progress| progress.stage() == Stage::Finished);
+        let Some(Connection::Exclusive { sender, address }) = self.connection.take() else {
+            return;
+        };
+        // An origin that answered before it had the whole request may take the rest of it, or what
+        // follows, for anything.
+        if !self.reusable || !uploaded || sender.is_closed() {
+            return;
+        }
+        if sender.is_ready() {
+            pool::bring_back(self.target, sender, address, self.keep, &self.cap);
+            return;
+        }
+        // Rarely, the connection's own task has yet to see that all is done.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (target, keep, cap) = (self.target, self.keep, self.cap.clone());
+        runtime.spawn(async move {
+            let mut sender = sender;
+            if let Ok(Ok(())) = tokio::time::timeout(SETTLE, sender.ready()).await {
+                pool::bring_back(target, sender, address, keep, &cap);
+            }
+        });
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Nobody waits for what the origin would say to the rest.
+        if let Some(progress) = &self.upload
+            && progress.stage() != Stage::Finished
+        {
+            progress.stop();
+        }
+    }
+}
