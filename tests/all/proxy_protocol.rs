@@ -50,7 +50,7 @@ async fn stranger_cannot_name_a_client() {
     let (origin, edge) = edge_that_trusts("192.0.2.0/24").await;
     let mut client = Client::preceded(edge.http, V1).await;
     client.raw(b"GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
-    assert!(client.answer("GET").await.is_ok_and(|it| it.status >= 400) || client.closed().await);
+    assert!(client.answer("GET").await.map_or(true, |it| it.status >= 400));
     assert_eq!(origin.seen().len(), 0);
     let answer = edge.get_with("/x", &[("X-Forwarded-For", "192.0.2.9")]).await;
     assert_eq!(answer.whole(200), b"127.0.0.1");

@@ -68,19 +68,18 @@ async fn ask_on_and_on(address: SocketAddr, path: &'static str, length: u64, tal
 /// The same over HTTP/2, a new connection whenever the old one is told to go away.
 async fn ask_over_http2(address: SocketAddr, authority: Arc<Authority>, tally: Arc<Tally>) {
     while !tally.over() {
-        if Client::tls(address, "a.test", &authority).await.is_err() && tally.draining.load(Relaxed)
-        {
-            return;
-        }
-        let http2 = Http2::tls(address, "a.test", &authority).await;
+        let http2 = match Http2::attempt(address, "a.test", &authority).await {
+            Ok(http2) => http2,
+            Err(_) if tally.draining.load(Relaxed) => return,
+            Err(error) => return tally.count("h2", Err(error.to_string())),
+        };
         while !tally.over() {
             match http2.get("a.test", "/short").await {
                 Ok(answer) => {
                     let status = answer.status.as_u16();
                     tally.count("h2", judge("/short", 1000, status, &answer.body, &End::Clean));
                 }
-                // A request that was never sent is asked again elsewhere (RFC 9113 section 6.8).
-                Err(error) if error.is_canceled() || error.is_closed() => break,
+                Err(error) if http2::unsent(&error) => break,
                 Err(error) => tally.count("h2", Err(format!("{error:?}"))),
             }
         }
@@ -116,7 +115,7 @@ async fn twenty_reloads_and_a_drain_fail_nobody() {
     edge.signal("TERM");
     assert!(edge.ended().await.success(), "{}", edge.log());
     tally.stop.store(true, Relaxed);
-    while load.join_next().await.is_some() {}
+    load.join_all().await;
     let failed = tally.failed.lock().unwrap();
     let good = tally.good.load(Relaxed);
     assert!(

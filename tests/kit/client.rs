@@ -62,7 +62,8 @@ impl Answer {
     #[track_caller]
     pub fn whole(&self, status: u16) -> &[u8] {
         assert_eq!(self.end, End::Clean, "{:?}", self.head);
-        assert_eq!(self.status, status, "{:?} {}", self.head, self.text());
+        let start = String::from_utf8_lossy(&self.body[..self.body.len().min(80)]);
+        assert_eq!(self.status, status, "{:?} {start:?}", self.head);
         &self.body
     }
 }

@@ -96,10 +96,15 @@ impl Setup {
     }
 }
 
+/// The program under test: the one built beside these tests, unless `BRINK_BINARY` names another.
+fn binary() -> String {
+    std::env::var("BRINK_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_brink").into())
+}
+
 fn run(folder: &TempDir) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.path().join("log"));
     let log = log.unwrap();
-    Command::new(env!("CARGO_BIN_EXE_brink"))
+    Command::new(binary())
         .args(["run", "-c"])
         .arg(folder.path().join("node.toml"))
         .stdin(Stdio::null())
@@ -252,7 +257,7 @@ fn free_addresses() -> [SocketAddr; 3] {
 
 /// Runs the program to its end: its exit status and all that it printed.
 pub async fn command(arguments: &[&str]) -> (ExitStatus, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brink"));
+    let mut command = Command::new(binary());
     command.args(arguments).stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = [output.stdout, output.stderr].concat();

@@ -34,12 +34,32 @@ impl Answer2 {
     }
 }
 
+/// Whether the request was never looked at, so that it may be sent elsewhere (RFC 9113 section 8.7).
+pub fn unsent(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|it| it.downcast_ref::<h2::Error>());
+    let refused = cause.is_some_and(|it| {
+        let reason = it.reason();
+        (it.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
+            || reason == Some(h2::Reason::REFUSED_STREAM)
+    });
+    refused || error.is_canceled() || error.is_closed()
+}
+
 impl Http2 {
     /// Connects over TLS and fails the test unless the edge chooses `h2`.
     pub async fn tls(address: SocketAddr, name: &str, authority: &Authority) -> Http2 {
-        let stream = authority.connect(address, name, &["h2", "http/1.1"]).await.unwrap();
+        Http2::attempt(address, name, authority).await.unwrap()
+    }
+
+    /// Connects over TLS if somebody listens.
+    pub async fn attempt(
+        address: SocketAddr,
+        name: &str,
+        authority: &Authority,
+    ) -> std::io::Result<Http2> {
+        let stream = authority.connect(address, name, &["h2", "http/1.1"]).await?;
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
-        Http2::over(stream, "https").await
+        Ok(Http2::over(stream, "https").await)
     }
 
     /// Connects in plain text, with prior knowledge (RFC 9113 section 3.3).
