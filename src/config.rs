@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::setting::Complaint;
 use crate::site::Diagnostic;
-use crate::{fill, listen, site, store, telemetry, upstream};
+use crate::{admin, fill, listen, site, store, telemetry, upstream};
 
 /// What the operator of a node decides.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -36,18 +36,7 @@ pub struct NodeConfig {
     /// Where the site documents are.
     pub sites: site::Settings,
     /// Where the node takes orders.
-    pub admin: AdminSettings,
-}
-
-/// Where the node takes orders from its operator: never on a port that customers reach.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdminSettings {
-    /// The Unix socket, mode 0600, which needs no token; relative to `state_dir`.
-    /// Default: `admin.sock`.
-    pub socket: PathBuf,
-    /// The loopback address for metrics, health and, with a token, the rest. Default: `127.0.0.1:9911`.
-    pub address: SocketAddr,
+    pub admin: admin::Settings,
 }
 
 impl Default for NodeConfig {
@@ -62,16 +51,7 @@ impl Default for NodeConfig {
             upstream: upstream::NodeSettings::default(),
             telemetry: telemetry::Settings::default(),
             sites: site::Settings::default(),
-            admin: AdminSettings::default(),
-        }
-    }
-}
-
-impl Default for AdminSettings {
-    fn default() -> Self {
-        AdminSettings {
-            socket: "admin.sock".into(),
-            address: SocketAddr::from(([127, 0, 0, 1], 9911)),
+            admin: admin::Settings::default(),
         }
     }
 }
@@ -128,6 +108,11 @@ impl NodeConfig {
         self.listen.http.iter().chain(&self.listen.https).copied().collect()
     }
 
+    /// Every address of the node itself; none may be an origin.
+    pub fn own_addresses(&self) -> Vec<SocketAddr> {
+        self.listeners().into_iter().chain([self.admin.address]).collect()
+    }
+
     /// Everything wrong with the values; paths start at the file's root.
     pub fn validate(&self) -> Vec<Complaint> {
         let mut complaints = self.validate_own();
@@ -138,6 +123,7 @@ impl NodeConfig {
             ("upstream", self.upstream.validate()),
             ("telemetry", self.telemetry.validate()),
             ("sites", self.sites.validate()),
+            ("admin", self.admin.validate()),
         ];
         for (table, found) in tables {
             complaints.extend(found.into_iter().map(|complaint| complaint.within(table)));
@@ -163,13 +149,6 @@ impl NodeConfig {
             let message = format!("{} threads are more than {MAX_THREADS}", self.threads);
             complaints
                 .push(Complaint::new("threads", message).suggest("write 0 for one each core"));
-        }
-        if !self.admin.address.ip().is_loopback() {
-            let message = format!("{} is no loopback address", self.admin.address);
-            complaints.push(
-                Complaint::new("admin.address", message)
-                    .suggest("write `127.0.0.1:9911`; to reach it from elsewhere use a tunnel"),
-            );
         }
         complaints
     }

@@ -119,8 +119,11 @@ fn split(text: &str) -> Option<(u64, &str, &str)> {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.0.as_millis() as u64;
-        let (unit, factor) =
-            SPANS.iter().rev().find(|(_, factor)| ms.is_multiple_of(*factor) && ms > 0).unwrap_or(&("s", 1));
+        let (unit, factor) = SPANS
+            .iter()
+            .rev()
+            .find(|(_, factor)| ms.is_multiple_of(*factor) && ms > 0)
+            .unwrap_or(&("s", 1));
         write!(f, "{}{unit}", ms / factor)
     }
 }

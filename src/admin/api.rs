@@ -7,12 +7,14 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{StatusCode, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::admin::problem::Problem;
 use crate::admin::{Admin, ReloadAnswer};
 use crate::serve::explain::{Explanation, Question};
+use crate::site::{Entry, display_host};
+use crate::telemetry::metrics::CONTENT_TYPE;
 
 /// The largest body an order may have.
 const BODY_LIMIT: usize = 64 << 10;
@@ -33,12 +35,15 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
 }
 
 async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    if admin.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+    if admin.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    }
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], (admin.metrics)())
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], (admin.metrics)())
 }
 
 #[derive(Deserialize)]
@@ -49,7 +54,41 @@ struct Page {
 }
 
 async fn sites(State(admin): State<Arc<Admin>>, Query(page): Query<Page>) -> impl IntoResponse {
-    Json(admin.sites.list(&page.after, PAGE))
+    let snapshot = admin.sites.snapshot();
+    let mut entries: Vec<_> = snapshot
+        .names
+        .iter()
+        .map(|(_, entry)| entry)
+        .filter(|entry| *entry.name > *page.after)
+        .collect();
+    entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let listed: Vec<_> =
+        entries.into_iter().take(PAGE).map(|entry| ListedSite::of(entry)).collect();
+    Json(
+        serde_json::json!({ "total": snapshot.len(), "generation": snapshot.generation, "sites": listed }),
+    )
+}
+
+/// One site in the list.
+#[derive(Serialize)]
+struct ListedSite {
+    name: String,
+    hosts: Vec<String>,
+    /// Whether a request has built it since it was loaded.
+    in_use: bool,
+    /// Whether it was good once and cannot be built now.
+    failed: bool,
+}
+
+impl ListedSite {
+    fn of(entry: &Entry) -> Self {
+        ListedSite {
+            name: entry.name.to_string(),
+            hosts: entry.hosts.iter().map(|host| display_host(host)).collect(),
+            in_use: entry.site_in_use().is_some(),
+            failed: entry.failed(),
+        }
+    }
 }
 
 async fn explain(

@@ -22,13 +22,17 @@ pub(super) fn protect(router: Router, admin: Arc<Admin>) -> Router {
 async fn check(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     if !names_this_machine(request.headers()) {
         // A page in an operator's browser can point its own name at 127.0.0.1.
-        return Problem::new(StatusCode::MISDIRECTED_REQUEST, "the Host is not this machine's").into_response();
+        return Problem::new(StatusCode::MISDIRECTED_REQUEST, "the Host is not this machine's")
+            .into_response();
     }
     if OPEN.contains(&request.uri().path()) || shows_token(&admin, request.headers()) {
         return next.run(request).await;
     }
-    Problem::new(StatusCode::UNAUTHORIZED, "show the token from state_dir/admin.token as a bearer token")
-        .into_response()
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "show the token from state_dir/admin.token as a bearer token",
+    )
+    .into_response()
 }
 
 fn names_this_machine(headers: &HeaderMap) -> bool {

@@ -11,6 +11,7 @@ mod problem;
 mod settings;
 mod token;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,17 +61,35 @@ impl Admin {
     }
 }
 
-/// Serves the Unix socket until the runtime ends; whoever can open the file may order.
+/// Opens the Unix socket with mode 0600, in place of one that an earlier process left.
 ///
 /// # Errors
 /// The socket cannot be bound or its mode cannot be set.
-pub async fn serve_socket(admin: Arc<Admin>, path: &Path) -> std::io::Result<()> {
+pub fn bind_socket(path: &Path) -> std::io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt;
     if path.exists() {
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Opens the loopback address.
+///
+/// # Errors
+/// The address is taken.
+pub fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// Serves the Unix socket until the runtime ends; whoever can open the file may order.
+///
+/// # Errors
+/// Accepting fails for good.
+pub async fn serve_socket(admin: Arc<Admin>, listener: UnixListener) -> std::io::Result<()> {
     axum::serve(listener, api::router(admin)).await
 }
 

@@ -32,8 +32,12 @@ impl Token {
             .fill(&mut bytes)
             .map_err(|_| std::io::Error::other("the system has no randomness"))?;
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
         writeln!(file, "{text}")?;
         Ok(Token(text))
     }

@@ -22,8 +22,10 @@ impl Reach {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
-        let config = NodeConfig::load(&self.config).map_err(|diagnostic| diagnostic.to_string())?;
-        Ok(config.admin_socket())
+        let config = NodeConfig::load(&self.config).map_err(|diagnostics| {
+            diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        })?;
+        Ok(config.admin.socket)
     }
 
     /// Whether the answer is to be printed as JSON.
@@ -77,13 +79,16 @@ async fn ask(
     answer
 }
 
-async fn read(answer: Response<hyper::body::Incoming>) -> Result<(StatusCode, serde_json::Value), String> {
+async fn read(
+    answer: Response<hyper::body::Incoming>,
+) -> Result<(StatusCode, serde_json::Value), String> {
     let status = answer.status();
     let bytes = Limited::new(answer.into_body(), ANSWER_LIMIT)
         .collect()
         .await
         .map_err(|error| error.to_string())?
         .to_bytes();
-    let value = serde_json::from_slice(&bytes).map_err(|error| format!("the node's answer is not JSON: {error}"))?;
+    let value = serde_json::from_slice(&bytes)
+        .map_err(|error| format!("the node's answer is not JSON: {error}"))?;
     Ok((status, value))
 }

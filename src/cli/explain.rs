@@ -32,7 +32,11 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
                 Some(story) if !arguments.reach.json() => print!("{story}"),
                 _ => println!("{answer:#}"),
             }
-            if answer.get("refused").is_some_and(|refused| !refused.is_null()) { FOUND_WRONG } else { 0 }
+            if answer.get("refused").is_some_and(|refused| !refused.is_null()) {
+                FOUND_WRONG
+            } else {
+                0
+            }
         }
         Ok((_, problem)) => {
             let detail = problem.get("detail").and_then(|detail| detail.as_str());

@@ -32,11 +32,11 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Verb {
     /// Start a node on loopback with an origin of its own and show what it does.
-    Demo(demo::Arguments),
+    Demo(demo::verb::Arguments),
     /// Start a node from a settings file.
     Run(run::Arguments),
     /// Check the node file and the site documents; print the effective settings.
-    Check(check::Arguments),
+    Check(check::Check),
     /// Tell a running node to read its files again.
     Reload(reload::Arguments),
     /// Ask a running node what it would do with a request, and why. Nothing is fetched or changed.
@@ -60,9 +60,9 @@ pub(crate) struct Reach {
 /// Reads the command line, runs the verb and tells how it went.
 pub fn main() -> ExitCode {
     let code = match CommandLine::parse().verb {
-        Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Demo(arguments) => demo::verb::run(arguments),
         Verb::Run(arguments) => run::run(arguments),
-        Verb::Check(arguments) => check::run(arguments),
+        Verb::Check(arguments) => check::run(&arguments),
         Verb::Reload(arguments) => reload::run(arguments),
         Verb::Explain(arguments) => explain::run(arguments),
     };

@@ -23,12 +23,15 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
     if arguments.reach.json() {
         println!("{report:#}");
     } else {
-        let said = report.get("summary").or_else(|| report.get("detail")).and_then(|text| text.as_str());
+        let said =
+            report.get("summary").or_else(|| report.get("detail")).and_then(|text| text.as_str());
         println!("{}", said.unwrap_or("the node gave no reason"));
-        for line in report.get("diagnostics").and_then(|list| list.as_array()).into_iter().flatten() {
+        for line in report.get("diagnostics").and_then(|list| list.as_array()).into_iter().flatten()
+        {
             println!("{}", line.get("display").and_then(|text| text.as_str()).unwrap_or_default());
         }
     }
-    let clean = status.is_success() && report.get("clean").and_then(|clean| clean.as_bool()) == Some(true);
+    let clean =
+        status.is_success() && report.get("clean").and_then(|clean| clean.as_bool()) == Some(true);
     if clean { 0 } else { FOUND_WRONG }
 }

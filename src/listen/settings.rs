@@ -16,6 +16,9 @@ pub struct Settings {
     pub http: Vec<SocketAddr>,
     /// Addresses for HTTPS. Default: `0.0.0.0:443` and `[::]:443`.
     pub https: Vec<SocketAddr>,
+    /// The host whose certificate is shown to clients that name none, or one that no site has.
+    /// Default: none, and such handshakes are refused.
+    pub default_server_name: Option<String>,
     /// Whether plain HTTP addresses also speak HTTP/2 to clients that begin with its preface
     /// (RFC 9113 section 3.3). Default: false.
     pub h2c: bool,
@@ -121,6 +124,7 @@ impl Default for Settings {
         Settings {
             http: everywhere(80),
             https: everywhere(443),
+            default_server_name: None,
             h2c: false,
             proxy_protocol: ProxyProtocol::default(),
             max_connections: 65_536,

@@ -124,11 +124,13 @@ impl Node {
     /// The system does not let signals be watched.
     pub async fn run(mut self) -> Result<(), String> {
         let watch = |kind| signal(kind).map_err(|error| format!("cannot watch signals: {error}"));
-        let (mut hangup, mut term) = (watch(SignalKind::hangup())?, watch(SignalKind::terminate())?);
+        let (mut hangup, mut term) =
+            (watch(SignalKind::hangup())?, watch(SignalKind::terminate())?);
         let mut user = watch(SignalKind::user_defined1())?;
         let (interrupt, quit) = (watch(SignalKind::interrupt())?, watch(SignalKind::quit())?);
         let mut at_once = std::pin::pin!(either(interrupt, quit));
-        let mut tick = tokio::time::interval(notify::watchdog_interval().map_or(TICK, |w| w.min(TICK)));
+        let mut tick =
+            tokio::time::interval(notify::watchdog_interval().map_or(TICK, |w| w.min(TICK)));
         notify::ready(&self.status());
         loop {
             tokio::select! {
@@ -146,7 +148,8 @@ impl Node {
                 }
             }
         }
-        let (delay, timeout) = (self.config.listen.drain_delay.0, self.config.listen.drain_timeout.0);
+        let (delay, timeout) =
+            (self.config.listen.drain_delay.0, self.config.listen.drain_timeout.0);
         tokio::select! {
             () = self.end(delay, timeout) => Ok(()),
             () = at_once => Ok(()),
@@ -190,7 +193,8 @@ impl Node {
             .chain(settings.https.iter().map(|address| (*address, true)))
             .collect();
         let mut bound = Vec::new();
-        for (address, tls) in wanted.iter().filter(|(address, _)| !self.open.contains_key(address)) {
+        for (address, tls) in wanted.iter().filter(|(address, _)| !self.open.contains_key(address))
+        {
             for thread in 0..self.threads.len() {
                 let listener = listen::bind(*address, &settings)
                     .map_err(|error| format!("cannot listen on {address}: {error}"))?;
@@ -227,8 +231,9 @@ impl Node {
 
     fn start_admin(&self) -> Result<(), String> {
         let token_file = self.config.state_dir.join("admin.token");
-        let token = Token::load_or_make(&token_file)
-            .map_err(|error| format!("cannot keep the admin token in {}: {error}", token_file.display()))?;
+        let token = Token::load_or_make(&token_file).map_err(|error| {
+            format!("cannot keep the admin token in {}: {error}", token_file.display())
+        })?;
         let mut registry = Registry::new();
         metrics::register(&mut registry, self);
         let admin = Arc::new(Admin {
@@ -240,10 +245,12 @@ impl Node {
             token,
         });
         let settings = &self.config.admin;
-        let socket = admin::bind_socket(&settings.socket)
-            .map_err(|error| format!("cannot open the admin socket {}: {error}", settings.socket.display()))?;
-        let tcp = admin::bind_tcp(settings.address)
-            .map_err(|error| format!("cannot listen on {} for the admin API: {error}", settings.address))?;
+        let socket = admin::bind_socket(&settings.socket).map_err(|error| {
+            format!("cannot open the admin socket {}: {error}", settings.socket.display())
+        })?;
+        let tcp = admin::bind_tcp(settings.address).map_err(|error| {
+            format!("cannot listen on {} for the admin API: {error}", settings.address)
+        })?;
         tokio::spawn(admin::serve_socket(Arc::clone(&admin), socket));
         tokio::spawn(admin::serve_tcp(admin, tcp));
         Ok(())
@@ -254,14 +261,16 @@ fn load_sites(
     config: &NodeConfig,
     clock: &Clock,
 ) -> Result<(Arc<Shared>, Source, crate::site::Report), String> {
-    std::fs::create_dir_all(&config.state_dir)
-        .map_err(|error| format!("cannot make the folder {}: {error}", config.state_dir.display()))?;
+    std::fs::create_dir_all(&config.state_dir).map_err(|error| {
+        format!("cannot make the folder {}: {error}", config.state_dir.display())
+    })?;
     let upstream = Shared::new(&config.upstream, clock.clone());
     upstream.set_own_addresses(config.own_addresses());
     let surroundings = Surroundings {
         folder: config.sites.folder.clone(),
         upstream: Arc::clone(&upstream),
         listeners: config.own_addresses(),
+        checks: Some(tokio::runtime::Handle::current()),
         clock: clock.clone(),
     };
     let state = LastGood::open(&config.state_dir).map_err(|error| error.to_string())?;

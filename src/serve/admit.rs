@@ -18,12 +18,19 @@ const MAX_PASSES: usize = 3;
 /// through this node before (RFC 8586).
 pub fn admit(site: &Site, head: &Parts) -> Result<(), Refusal> {
     if !site.enabled {
-        return Err(Refusal::client(StatusCode::METHOD_NOT_ALLOWED, 40_510_001, "invisible bucket"));
+        return Err(Refusal::client(
+            StatusCode::METHOD_NOT_ALLOWED,
+            40_510_001,
+            "invisible bucket",
+        ));
     }
     if !site.respond.allows(&head.method) {
         let allowed = site.respond.methods.join(", ");
-        let refusal =
-            Refusal::client(StatusCode::METHOD_NOT_ALLOWED, 40_510_000, "this site does not take this method");
+        let refusal = Refusal::client(
+            StatusCode::METHOD_NOT_ALLOWED,
+            40_510_000,
+            "this site does not take this method",
+        );
         return Err(match HeaderValue::try_from(allowed) {
             Ok(allowed) => refusal.with(header::ALLOW, allowed),
             Err(_) => refusal,

@@ -120,7 +120,8 @@ pub fn answer(name: &str, exchange: &mut Exchange, refusal: Refusal) -> Response
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_REQUEST_ID, exchange.request_id.clone());
-    if style == Errors::Json
+    // Without a site nobody has said that codes are not wanted.
+    if (style == Errors::Json || exchange.site.is_none())
         && let Ok(code) = HeaderValue::try_from(format!("{:08}", refusal.code))
     {
         headers.insert(X_ERROR_CODE, code);

@@ -114,7 +114,7 @@ impl Source {
             Source::Whole(bytes) => bytes.is_empty(),
             Source::Stored(reader) => reader.remaining() == Some(0),
             Source::Multipart(multipart) => multipart.left == 0,
-            Source::Upstream(body) => body.is_end_stream(),
+            Source::Upstream(body) => http_body::Body::is_end_stream(body.as_ref()),
         }
     }
 
@@ -126,9 +126,8 @@ impl Source {
                 *self = Source::Empty;
                 Some(Ok(bytes))
             }
-            Source::Stored(reader) => {
-                ready!(reader.poll_chunk(cx)).map(|chunk| chunk.map_err(|cut| Broken(cut.to_string())))
-            }
+            Source::Stored(reader) => ready!(reader.poll_chunk(cx))
+                .map(|chunk| chunk.map_err(|cut| Broken(cut.to_string()))),
             Source::Multipart(multipart) => {
                 let chunk = ready!(multipart.poll_chunk(cx));
                 if let Some(Ok(bytes)) = &chunk {
@@ -138,7 +137,9 @@ impl Source {
             }
             Source::Upstream(body) => {
                 let frame = ready!(http_body::Body::poll_frame(Pin::new(body.as_mut()), cx));
-                return Poll::Ready(frame.map(|frame| frame.map_err(|fault| Broken(fault.to_string()))));
+                return Poll::Ready(
+                    frame.map(|frame| frame.map_err(|fault| Broken(fault.to_string()))),
+                );
             }
         };
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
@@ -149,7 +150,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let body = self.get_mut();
         let frame = ready!(body.source.poll_next(cx));
         if let Some(settlement) = &mut body.settlement {
@@ -173,9 +177,11 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stored(reader) => reader.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Source::Stored(reader) => {
+                reader.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
             Source::Multipart(multipart) => SizeHint::with_exact(multipart.left),
-            Source::Upstream(body) => body.size_hint(),
+            Source::Upstream(body) => http_body::Body::size_hint(body.as_ref()),
         }
     }
 }

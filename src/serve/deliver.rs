@@ -81,8 +81,9 @@ impl Obtained {
             collapsed: self.collapsed,
             key: None,
             // Not told twice where RFC 9211 has the same word, or a plain hit says it all.
-            detail: Some(word)
-                .filter(|_| self.reason != Reason::Fresh && forward.is_none_or(|f| f.as_str() != word)),
+            detail: Some(word).filter(|_| {
+                self.reason != Reason::Fresh && forward.is_none_or(|f| f.as_str() != word)
+            }),
         }
     }
 }
@@ -132,7 +133,11 @@ pub fn deliver(
 }
 
 /// The response that a stored object makes for this request.
-fn from_entry(asked: &Asked, entry: &Entry, judgement: &Judgement) -> Result<Response<Body>, Refusal> {
+fn from_entry(
+    asked: &Asked,
+    entry: &Entry,
+    judgement: &Judgement,
+) -> Result<Response<Body>, Refusal> {
     let (stored, policy) = (&entry.stored, &asked.site.policy);
     let (method, fields) = (&asked.head.method, &asked.head.headers);
     let mut headers = stored.headers.clone();
@@ -146,7 +151,8 @@ fn from_entry(asked: &Asked, entry: &Entry, judgement: &Judgement) -> Result<Res
     let mut status = stored.status;
     let body = match cache::precondition(method, fields, stored.status, &stored.headers) {
         Precondition::Failed => {
-            let refusal = Refusal::client(StatusCode::PRECONDITION_FAILED, 41_210_000, "another version");
+            let refusal =
+                Refusal::client(StatusCode::PRECONDITION_FAILED, 41_210_000, "another version");
             return Err(refusal);
         }
         Precondition::NotModified => {

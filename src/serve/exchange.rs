@@ -12,7 +12,7 @@ use crate::listen::{self, Connection};
 use crate::serve::Serve;
 use crate::site::Site;
 use crate::telemetry::{AccessLog, Ended, Origin, Outcome, Record, Tier, traffic};
-use crate::upstream::Fault;
+use crate::upstream::{Fault, Scheme};
 
 /// What the log says of a client that went away before its answer began, as nginx does.
 const CLIENT_GONE: u16 = 499;
@@ -37,7 +37,11 @@ pub struct Exchange {
 
 impl Exchange {
     /// Begins the exchange of a request whose head was read just now.
-    pub fn begin(serve: &Serve, connection: &Arc<Connection>, request: &Request<listen::Body>) -> Self {
+    pub fn begin(
+        serve: &Serve,
+        connection: &Arc<Connection>,
+        request: &Request<listen::Body>,
+    ) -> Self {
         let request_id = fresh_id();
         let now = serve.clock.now();
         let headers = request.headers();
@@ -71,9 +75,14 @@ impl Exchange {
         }
     }
 
+    /// What the client spoke.
+    pub fn scheme(&self) -> Scheme {
+        if self.connection.tls.is_some() { Scheme::Https } else { Scheme::Http }
+    }
+
     /// Notes under which key the cache was asked.
     pub fn keyed(&mut self, key: &Key) {
-        self.record.key = Some(key.hash());
+        self.record.key = Some(key.hash64());
     }
 
     /// Notes how the object is obtained; the word goes into the log, the metrics and `Cache-Status`.
@@ -128,8 +137,9 @@ impl Drop for Exchange {
 fn fresh_id() -> HeaderValue {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let bits = fastrand::u128(..);
-    let digits: [u8; 32] =
-        std::array::from_fn(|at| DIGITS.get((bits >> (4 * at)) as usize & 15).copied().unwrap_or(b'0'));
+    let digits: [u8; 32] = std::array::from_fn(|at| {
+        DIGITS.get((bits >> (4 * at)) as usize & 15).copied().unwrap_or(b'0')
+    });
     HeaderValue::from_bytes(&digits).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 

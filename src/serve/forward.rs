@@ -16,8 +16,13 @@ use crate::serve::{CDN_ID, Serve};
 use crate::upstream::{self, Outbound, Upload};
 
 /// Fields that make some origins answer another request than the one in the cache key.
-const OVERRIDING: [&str; 5] =
-    ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+const OVERRIDING: [&str; 5] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
 
 /// The fields of the origin's request, made from the client's.
 fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderMap {

@@ -30,7 +30,7 @@ pub fn identify(serve: &Serve, exchange: &mut Exchange, head: &Parts) -> Result<
     let host = canonical_host(authority);
     let site = match serve.sites.find(&host) {
         Ok(Some(site)) => site,
-        Ok(None) => return Err(Refusal::client(StatusCode::BAD_REQUEST, 40_010_041, "bucket not found")),
+        Ok(None) => return Err(Refusal::unknown_host()),
         Err(diagnostic) => {
             tracing::error!(%host, %diagnostic, "a site cannot be built");
             let message = "the site's settings cannot be used now";

@@ -24,8 +24,12 @@ pub enum Finding {
 
 /// Looks up the plan's key and judges what is there.
 pub fn judge(serve: &Serve, asked: &Asked, plan: &Plan, now: Timestamp) -> Finding {
-    let request = asked.request();
-    let finding = match serve.store.get(&plan.key, request.headers) {
+    judge_found(asked, plan, serve.store.get(&plan.key, &asked.head.headers), now)
+}
+
+/// Judges what was found under the plan's key.
+pub fn judge_found(asked: &Asked, plan: &Plan, found: Lookup, now: Timestamp) -> Finding {
+    let finding = match found {
         Lookup::Found(entry) => weigh(asked, entry, now),
         Lookup::VaryMiss => Finding::Wanting(Reason::VaryMiss, None),
         Lookup::Marker(_) => Finding::Wanting(Reason::Uncacheable, None),
@@ -38,7 +42,7 @@ pub fn judge(serve: &Serve, asked: &Asked, plan: &Plan, now: Timestamp) -> Findi
 }
 
 /// Judges one entry.
-pub fn weigh(asked: &Asked, entry: Arc<Entry>, now: Timestamp) -> Finding {
+fn weigh(asked: &Asked, entry: Arc<Entry>, now: Timestamp) -> Finding {
     let judgement = cache::judge(&asked.site.policy, &asked.request(), &entry.stored, now);
     match judgement.reuse {
         // Bytes may be missing: a range was stored, or the client wants another one.

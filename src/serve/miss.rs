@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::cache::reuse::Failure;
-use crate::cache::{self, Reason, usable_on_error};
+use crate::cache::{Reason, usable_on_error};
 use crate::fill::{Answered, How, Inquiry, Order, Outcome};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
@@ -39,12 +39,13 @@ pub async fn fetch(
         base,
     };
     let outcome = match reason {
-        Reason::Uncacheable => serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await,
+        Reason::Uncacheable => {
+            serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await
+        }
         _ => serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await,
     };
     match outcome {
         Outcome::Entry { entry, how, stored } => {
-            learn(serve, asked, &entry);
             let collapsed = note(exchange, &how);
             Ok(Obtained::fetched(entry, reason, answered_status(&how), stored, collapsed))
         }
@@ -61,20 +62,27 @@ pub async fn fetch(
             let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
             Ok(streamed(exchange, reason, inbound))
         }
-        Outcome::Erroring { inbound } => match (stale(serve, exchange, asked, base), inbound) {
-            (Some(obtained), _) => Ok(obtained),
-            (None, Some(inbound)) => Ok(streamed(exchange, Reason::OriginError, inbound)),
-            (None, None) => {
-                let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
-                Ok(streamed(exchange, Reason::OriginError, inbound))
+        Outcome::Erroring { inbound } => {
+            // Of another client's failed answer only that it failed is known.
+            let status =
+                inbound.as_ref().map_or(StatusCode::SERVICE_UNAVAILABLE, |i| i.head.status);
+            match (stale(serve, exchange, asked, base, Failure::Status(status)), inbound) {
+                (Some(obtained), _) => Ok(obtained),
+                (None, Some(inbound)) => Ok(streamed(exchange, Reason::OriginError, inbound)),
+                (None, None) => {
+                    let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
+                    Ok(streamed(exchange, Reason::OriginError, inbound))
+                }
             }
-        },
+        }
         Outcome::Failed(fault) => {
             exchange.origin_failed(&fault);
             stale(serve, exchange, asked, base, Failure::Unreachable)
                 .ok_or_else(|| failed(exchange, &fault))
         }
-        Outcome::Crowded => stale(serve, exchange, asked, base, Failure::Unreachable).ok_or_else(crowded),
+        Outcome::Crowded => {
+            stale(serve, exchange, asked, base, Failure::Unreachable).ok_or_else(crowded)
+        }
     }
 }
 
@@ -130,13 +138,9 @@ fn failed(exchange: &mut Exchange, fault: &Fault) -> Refusal {
 }
 
 fn crowded() -> Refusal {
-    let refusal = Refusal::edge(StatusCode::SERVICE_UNAVAILABLE, 50_310_000, "too many wait for the same");
+    let refusal =
+        Refusal::edge(StatusCode::SERVICE_UNAVAILABLE, 50_310_000, "too many wait for the same");
     refusal.with(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"))
-}
-
-fn learn(serve: &Serve, asked: &Asked, entry: &Entry) {
-    let path = || cache::path_key(&asked.site.policy, asked.site.number, &asked.request());
-    serve.hints.learn(&entry.stored.headers, path);
 }
 
 /// Notes who answered; whether the client shared another's fetch.

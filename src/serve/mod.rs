@@ -22,7 +22,6 @@ mod exchange;
 pub mod explain;
 mod forward;
 mod head;
-mod hints;
 mod identify;
 mod judge;
 mod miss;
@@ -38,6 +37,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 
 use crate::clock::Clock;
 use crate::fill::Flights;
@@ -50,7 +50,6 @@ use answer::Refusal;
 use body::Body;
 use deliver::Obtained;
 use exchange::Exchange;
-pub use hints::Hints;
 use judge::Finding;
 use plan::{Asked, Course, Plan};
 
@@ -67,8 +66,6 @@ pub struct Serve {
     pub store: Arc<Store>,
     /// Fetches under way.
     pub flights: Arc<Flights>,
-    /// What `No-Vary-Search` said of which path.
-    pub hints: Hints,
     /// The node's clock.
     pub clock: Clock,
     /// Where requests are logged.
@@ -80,7 +77,11 @@ pub struct Serve {
 impl Handler for Serve {
     type Body = Body;
 
-    async fn handle(&self, connection: &Arc<Connection>, request: Request<listen::Body>) -> Response<Body> {
+    async fn handle(
+        &self,
+        connection: &Arc<Connection>,
+        request: Request<listen::Body>,
+    ) -> Response<Body> {
         let mut exchange = Exchange::begin(self, connection, &request);
         let told = AssertUnwindSafe(self.story(&mut exchange, request)).catch_unwind().await;
         let response = match told {
@@ -103,13 +104,14 @@ impl Serve {
         let (head, upload) = request.into_parts();
         let identity = identify::identify(self, exchange, &head)?;
         admit::admit(&identity.site, &head)?;
-        let mut asked = Asked::new(exchange, identity, head)?;
-        match plan::plan(self, &mut asked, &upload) {
+        let scheme = exchange.scheme();
+        let mut asked = Asked::new(scheme, identity, head)?;
+        match plan::plan(self, &asked, !upload.is_end_stream()) {
             Course::Pass(reason) => pass::pass(self, exchange, &mut asked, upload, reason).await,
             Course::Cache(plan) => {
                 exchange.keyed(&plan.key);
                 let obtained = self.obtain(exchange, &asked, &plan).await?;
-                Ok(deliver::deliver(self, exchange, &asked, obtained))
+                deliver::deliver(self, exchange, &asked, obtained)
             }
         }
     }
@@ -139,6 +141,11 @@ impl Serve {
 }
 
 impl Refusal {
+    /// No site has the host.
+    fn unknown_host() -> Self {
+        Refusal::client(StatusCode::BAD_REQUEST, 40_010_041, "bucket not found")
+    }
+
     /// Something of ours broke.
     fn broken() -> Self {
         Refusal::edge(StatusCode::INTERNAL_SERVER_ERROR, 50_010_000, "internal error")
@@ -147,6 +154,10 @@ impl Refusal {
     /// The client wanted an answer from the store or none (RFC 9111 section 5.2.1.7).
     fn not_stored(exchange: &mut Exchange, reason: crate::cache::Reason) -> Self {
         exchange.decided(reason);
-        Refusal::client(StatusCode::GATEWAY_TIMEOUT, 50_410_000, "not stored, and only-if-cached was asked for")
+        Refusal::client(
+            StatusCode::GATEWAY_TIMEOUT,
+            50_410_000,
+            "not stored, and only-if-cached was asked for",
+        )
     }
 }

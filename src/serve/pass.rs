@@ -40,7 +40,7 @@ pub async fn pass(
         return Ok(switch(exchange, asked, inbound));
     }
     invalidate(serve, asked, &inbound);
-    Ok(deliver::deliver(serve, exchange, asked, Obtained::streamed(inbound, reason)))
+    deliver::deliver(serve, exchange, asked, Obtained::streamed(inbound, reason))
 }
 
 /// Sends the request to the origin.

@@ -5,14 +5,11 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, StatusCode, header};
-use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
 use crate::cache::{self, Intake, Key, Reason, query};
-use crate::listen;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
-use crate::serve::exchange::Exchange;
 use crate::serve::identify::Identity;
 use crate::site::Site;
 use crate::upstream::Scheme;
@@ -38,7 +35,7 @@ impl Asked {
     ///
     /// # Errors
     /// The host or the target cannot be passed on.
-    pub fn new(exchange: &Exchange, identity: Identity, mut head: Parts) -> Result<Self, Refusal> {
+    pub fn new(scheme: Scheme, identity: Identity, mut head: Parts) -> Result<Self, Refusal> {
         let bad = |what| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, what).closing();
         let authority = Authority::try_from(&*identity.authority).map_err(|_| bad("bad host"))?;
         let given = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
@@ -48,7 +45,6 @@ impl Asked {
                 .map_err(|_| bad("bad query"))?,
             None => PathAndQuery::try_from(given.path()).map_err(|_| bad("bad path"))?,
         };
-        let scheme = if exchange.connection.tls.is_some() { Scheme::Https } else { Scheme::Http };
         let upgrade = head.extensions.remove::<OnUpgrade>();
         Ok(Asked { site: identity.site, scheme, authority, head, upgrade, target })
     }
@@ -90,12 +86,12 @@ pub struct Plan {
     pub only_if_cached: bool,
 }
 
-/// Decides the course of a request.
-pub fn plan(serve: &Serve, asked: &Asked, upload: &listen::Body) -> Course {
+/// Decides the course of a request; `has_body` tells whether one follows its head.
+pub fn plan(serve: &Serve, asked: &Asked, has_body: bool) -> Course {
     if asked.wanted_protocol().is_some() {
         return Course::Pass(Reason::Upgrade);
     }
-    if !upload.is_end_stream() && asked.head.method.is_safe() {
+    if has_body && asked.head.method.is_safe() {
         return Course::Pass(Reason::RequestBody);
     }
     let request = asked.request();
@@ -111,10 +107,15 @@ pub fn plan(serve: &Serve, asked: &Asked, upload: &listen::Body) -> Course {
 
 /// The key of a URL of the site.
 pub fn key_of(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Key {
-    let hint = serve.hints.find(|| cache::path_key(&site.policy, site.number, request));
-    match hint {
-        Some(found) => cache::key_under(&site.policy, site.number, request, &found),
-        None => cache::key(&site.policy, site.number, request),
+    let (policy, number) = (&site.policy, site.number);
+    let rule = serve
+        .store
+        .has_search_rules()
+        .then(|| serve.store.search_rule(&cache::path_key(policy, number, request)))
+        .flatten();
+    match rule {
+        Some(rule) => cache::key_under(policy, number, request, &rule),
+        None => cache::key(policy, number, request),
     }
 }
 

@@ -33,7 +33,11 @@ pub fn has_all(asked: &Asked, entry: &Entry) -> bool {
 
 /// The range to ask the origin for: the client's own, unless all of a stored object is at stake or
 /// the client names a version that only a whole answer can be compared with.
-pub fn to_ask<'a>(asked: &Asked, plan: &'a Plan, base: Option<&Arc<Entry>>) -> Option<&'a HeaderValue> {
+pub fn to_ask<'a>(
+    asked: &Asked,
+    plan: &'a Plan,
+    base: Option<&Arc<Entry>>,
+) -> Option<&'a HeaderValue> {
     let whole = base.is_some_and(|entry| entry.is_whole());
     let conditional = asked.head.headers.contains_key(header::IF_RANGE) && base.is_none();
     plan.range.as_ref().filter(|_| !whole && !conditional)

@@ -310,7 +310,8 @@ impl Store {
     /// Removes one entry of a URL.
     pub fn remove_entry(&self, key: &Key, entry: &Arc<Entry>) {
         self.memory.change(key, self.clock.now(), |held| {
-            match held.filter(|held| held.names_of(entry).is_some()).map(|held| held.without(entry)) {
+            match held.filter(|held| held.names_of(entry).is_some()).map(|held| held.without(entry))
+            {
                 Some(rest) if rest.is_empty() => Change::Remove,
                 Some(rest) => Change::Put(rest),
                 None => Change::Nothing,
@@ -362,9 +363,9 @@ impl Store {
                 return Change::Nothing;
             }
             placed = true;
-            let others = held
-                .map(|held| held.with(place.variant.clone(), entry.clone(), place.max_variants));
-            Change::Put(others.unwrap_or_else(|| Resource::of(place.variant.clone(), entry)))
+            let others =
+                held.map(|held| held.with(place.names.clone(), entry.clone(), place.max_variants));
+            Change::Put(others.unwrap_or_else(|| Resource::of(place.names.clone(), entry)))
         });
         if placed {
             self.markers.forget(&place.key);

@@ -7,10 +7,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
 use super::*;
+use crate::cache::{self, Policy};
 use crate::quantity::{Size, Span};
 
 const KIB: u64 = 1 << 10;
@@ -28,7 +30,7 @@ fn settings(memory: u64) -> Settings {
 
 fn store_of(memory: u64) -> (Arc<Store>, Clock) {
     let clock = Clock::manual(Timestamp::from_seconds(1_000_000));
-    (Store::new(&settings(memory), &clock), clock)
+    (Store::new(settings(memory), clock.clone()), clock)
 }
 
 fn incoming<'a>(key: &'a Key, headers: &'a HeaderMap, stored: Stored) -> Incoming<'a> {
@@ -317,11 +319,11 @@ fn a_body_held_by_a_slow_client_goes_on_counting() {
 fn variants_are_told_apart_and_capped() {
     let (store, _) = store_of(16 * MIB);
     let key = key("/v");
-    let request = |language: &str| {
-        HeaderMap::from_iter([(http::header::ACCEPT_LANGUAGE, language.parse().unwrap())])
+    let request = |kind: &str| {
+        HeaderMap::from_iter([(HeaderName::from_static("x-kind"), kind.parse().unwrap())])
     };
-    for (n, language) in ["a", "b", "c", "d", "e"].iter().enumerate() {
-        let headers = request(language);
+    for (n, kind) in ["a", "b", "c", "d", "e"].iter().enumerate() {
+        let headers = request(kind);
         assert!(!matches!(store.get(&key, &headers), Lookup::Found(_)));
         let stored = stored_with_vary(n as u64 + 1);
         let (_, mut writer) = store.insert(incoming(&key, &headers, stored));
@@ -334,6 +336,23 @@ fn variants_are_told_apart_and_capped() {
     assert_eq!(c.body.total(), Some(3));
     store.remove(&key);
     assert!(matches!(store.get(&key, &request("c")), Lookup::Absent));
+}
+
+#[test]
+fn a_variant_is_found_by_the_language_it_is_in() {
+    let (store, _) = store_of(16 * MIB);
+    let key = key("/l");
+    let wants = |languages: &'static str| {
+        HeaderMap::from_iter([(ACCEPT_LANGUAGE, HeaderValue::from_static(languages))])
+    };
+    let german = response(&[("vary", "accept-language"), ("content-language", "de")], Some(3));
+    let headers = wants("fr;q=0.5, de");
+    let (_, mut writer) = store.insert(incoming(&key, &headers, german));
+    write(&mut writer, bytes(0..3)).unwrap();
+    assert!(writer.finish().unwrap());
+    assert!(matches!(store.get(&key, &wants("fr;q=0.5, de")), Lookup::Found(_)));
+    assert!(matches!(store.get(&key, &wants("de, en;q=0.1")), Lookup::Found(_)));
+    assert!(matches!(store.get(&key, &wants("fr")), Lookup::VaryMiss));
 }
 
 #[test]
@@ -406,7 +425,7 @@ fn a_cut_body_may_be_kept_as_a_part() {
 #[test]
 fn marks_expire_and_are_bounded() {
     let clock = Clock::manual(Timestamp::from_seconds(1000));
-    let store = Store::new(&Settings { max_markers: 64, ..settings(MIB) }, &clock);
+    let store = Store::new(Settings { max_markers: 64, ..settings(MIB) }, clock.clone());
     let until = clock.now().plus(Duration::from_secs(120));
     for n in 0..1000 {
         store.mark(&key(&format!("/{n}")), until);
@@ -470,19 +489,34 @@ async fn a_stream_that_nobody_reads_is_abandoned() {
 }
 
 fn key(path: &str) -> Key {
-    Key(path.into())
+    let headers = HeaderMap::new();
+    cache::key(&Policy::default(), 1, &request(path, &headers))
+}
+
+fn request<'a>(path: &'a str, headers: &'a HeaderMap) -> cache::Request<'a> {
+    let method = &http::Method::GET;
+    cache::Request { method, scheme: "http", host: "h", path, query: None, headers }
+}
+
+/// A response with these fields.
+fn response(fields: &[(&'static str, &'static str)], total: Option<u64>) -> Stored {
+    let mut headers =
+        HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("max-age=60"))]);
+    for (name, value) in fields {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    let none = HeaderMap::new();
+    let asked = request("/", &none);
+    let now = Timestamp::from_seconds(1_000_000);
+    let storing =
+        cache::storable(&Policy::default(), &asked, StatusCode::OK, &headers, now, now).unwrap();
+    Stored { total, ..storing.into_stored(1) }
 }
 
 fn stored(total: Option<u64>) -> Stored {
-    Stored {
-        status: http::StatusCode::OK,
-        headers: HeaderMap::new(),
-        request_time: Timestamp::default(),
-        vary: None,
-        total,
-    }
+    response(&[], total)
 }
 
 fn stored_with_vary(total: u64) -> Stored {
-    Stored { vary: Some(crate::cache::VarySpec("accept-language")), ..stored(Some(total)) }
+    response(&[("vary", "x-kind")], Some(total))
 }

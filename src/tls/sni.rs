@@ -30,7 +30,8 @@ pub struct Sni {
     /// For sites that accept TLS 1.3 only.
     strict: ServerConfig,
     lookup: Box<Lookup>,
-    fallback: Option<Arc<Certificate>>,
+    /// The name whose certificate strangers are shown.
+    fallback: Option<String>,
 }
 
 /// The answer to one hello.
@@ -45,8 +46,8 @@ pub struct Choice {
 impl Sni {
     /// Chooses by `lookup`, which is called with a lower-case server name once per handshake, on the
     /// serving thread. It may load a certificate on first use, but must be quick about it: other
-    /// connections of that thread wait. Clients that send no name, or an unknown one, are shown
-    /// `fallback`; without it they are refused.
+    /// connections of that thread wait. Clients that send no name, or an unknown one, are shown the
+    /// certificate of `fallback`; without it they are refused.
     ///
     /// Spoken are TLS 1.2 and 1.3, X25519MLKEM768 first among the key exchanges, HTTP/2 before
     /// HTTP/1.1, one ticket per session, never early data.
@@ -55,7 +56,7 @@ impl Sni {
     /// Fails only if the system gives no randomness for the ticket keys.
     pub fn new(
         lookup: impl Fn(&str) -> Option<Arc<Certificate>> + Send + Sync + 'static,
-        fallback: Option<Arc<Certificate>>,
+        fallback: Option<String>,
     ) -> Result<Sni, rustls::Error> {
         let relaxed = base(&[&TLS13, &TLS12])?;
         let mut strict = base(&[&TLS13])?;
@@ -72,7 +73,7 @@ impl Sni {
                 (self.lookup)(name)
             }
         });
-        let certificate = named.or_else(|| self.fallback.clone());
+        let certificate = named.or_else(|| (self.lookup)(self.fallback.as_deref()?));
         let mut config = match certificate.as_ref().map(|found| found.minimum()) {
             Some(MinimumVersion::Tls13) => self.strict.clone(),
             _ => self.relaxed.clone(),
@@ -131,10 +132,11 @@ mod tests {
     fn a_name_gets_its_own_certificate_and_others_the_fallback() {
         let own = certificate("a.test", MinimumVersion::Tls13);
         let fallback = certificate("fallback.test", MinimumVersion::Tls12);
-        let found = own.clone();
-        let sni =
-            Sni::new(move |name| (name == "a.test").then(|| found.clone()), Some(fallback.clone()))
-                .unwrap();
+        let known = [("a.test", own), ("fallback.test", fallback)];
+        let lookup = move |name: &str| {
+            known.iter().find(|(known, _)| *known == name).map(|(_, found)| found.clone())
+        };
+        let sni = Sni::new(lookup, Some("fallback.test".into())).unwrap();
         let names = |asked: Option<&str>| sni.choose(asked).certificate.unwrap().names().to_vec();
         assert_eq!(names(Some("A.test")), ["a.test"]);
         assert_eq!(names(Some("b.test")), ["fallback.test"]);

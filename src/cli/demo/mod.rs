@@ -8,6 +8,7 @@ pub mod certificate;
 mod content;
 pub mod origin;
 pub mod proof;
+pub(crate) mod verb;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -26,8 +27,10 @@ pub struct Addresses {
     pub origin: SocketAddr,
     /// The certificate that the node shows, as PEM.
     pub certificate: PathBuf,
-    /// How this program is called, with what `explain` needs to find the node.
+    /// How this program is called.
     pub program: String,
+    /// The node's admin socket, by which `explain` finds it.
+    pub socket: PathBuf,
 }
 
 /// The site document of the demo: its hosts, its origin and the certificate made on the spot.
@@ -59,7 +62,7 @@ pub fn site_document(origin: SocketAddr, certificate: &certificate::Files) -> St
 
 /// What to print when everything runs: where it is, and six commands that each show one thing.
 pub fn intro(addresses: &Addresses) -> String {
-    let Addresses { http, https, admin, origin, certificate, program } = addresses;
+    let Addresses { http, https, admin, origin, certificate, program, socket } = addresses;
     let (certificate, tls_port) = (certificate.display(), https.port());
     let commands = [
         (
@@ -89,7 +92,10 @@ pub fn intro(addresses: &Addresses) -> String {
         ),
         (
             "What the node would do, and why, without doing it.",
-            format!("{program} explain http://{http}/photos/parrots.jpg"),
+            format!(
+                "{program} explain --socket {} http://{http}/photos/parrots.jpg",
+                socket.display()
+            ),
         ),
         (
             "HTTPS and HTTP/2 with the certificate made on the spot.",

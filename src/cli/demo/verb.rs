@@ -59,7 +59,8 @@ fn play(arguments: &Arguments, folder: &Path) -> Result<(), String> {
         admin: arguments.admin,
         origin,
         certificate: files.certificate,
-        program: program(&config),
+        program: program(),
+        socket: config.admin.socket.clone(),
     };
     run::serve(config, None, |_| println!("{}", intro(&addresses)))
 }
@@ -67,7 +68,8 @@ fn play(arguments: &Arguments, folder: &Path) -> Result<(), String> {
 /// The origin has a thread of its own, as a customer's server would have its own machine.
 fn start_origin() -> Result<SocketAddr, String> {
     let failed = |error: std::io::Error| format!("cannot start the demo's origin: {error}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let address = runtime.block_on(origin::start(any_port, Clock::system())).map_err(failed)?;
     std::thread::Builder::new()
@@ -110,9 +112,7 @@ fn node_config(arguments: &Arguments, folder: &Path) -> Result<NodeConfig, Strin
     Ok(config)
 }
 
-/// How to call this program so that it finds the demo's node.
-fn program(config: &NodeConfig) -> String {
-    let program = std::env::current_exe()
-        .map_or_else(|_| "brink".to_owned(), |path| path.display().to_string());
-    format!("{program} --socket {}", config.admin.socket.display())
+/// How to call this program.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "brink".to_owned(), |path| path.display().to_string())
 }

@@ -1,0 +1,62 @@
+//! Bounds on waiting for one another's fetches.
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::{Size, Span};
+use crate::setting::Complaint;
+
+/// The node's `[fill]` table.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How many clients may wait for one fetch; more get 503 or something stale. Default: 10,000.
+    pub max_waiters: u32,
+    /// How long a client waits for a response head before one of those who wait asks again, and the
+    /// others wait for that. Default: 15 s.
+    pub wait_timeout: Span,
+    /// How many times those who wait ask again, one for all, when the fetch failed in a way that
+    /// may pass. Default: 2.
+    pub elections: u8,
+    /// How often a body that broke off is resumed where it stopped. Default: 2.
+    pub resumes: u8,
+    /// A fetch that all its clients have left goes on if at most this much is missing, or if half of
+    /// it is there. Default: 1 MiB.
+    pub finish_below: Size,
+    /// How long a URL is remembered as uncacheable, so that clients do not wait for each other.
+    /// Default: 120 s.
+    pub uncacheable_memory: Span,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            max_waiters: 10_000,
+            wait_timeout: Span::seconds(15),
+            elections: 2,
+            resumes: 2,
+            finish_below: Size::mib(1),
+            uncacheable_memory: Span::seconds(120),
+        }
+    }
+}
+
+impl Settings {
+    /// What is wrong with the values; empty when nothing is.
+    pub fn validate(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if self.max_waiters == 0 {
+            complaints.push(
+                Complaint::new("max_waiters", "nobody could be served by another's fetch")
+                    .suggest("10000"),
+            );
+        }
+        if self.wait_timeout.0.is_zero() {
+            complaints
+                .push(Complaint::new("wait_timeout", "everybody would ask at once").suggest("15s"));
+        }
+        if self.elections > 10 || self.resumes > 10 {
+            complaints.push(Complaint::new("elections", "elections and resumes go up to 10"));
+        }
+        complaints
+    }
+}
