@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 #[path = "tidy/floors.rs"]
 mod floors;
@@ -31,7 +32,7 @@ const FUNCTION_P95: usize = 40;
 #[test]
 fn imports_point_down() {
     let layers = Layers::parse(&read("ARCHITECTURE.md")).unwrap();
-    let sources = tree().sources;
+    let sources = &TREE.sources;
     let inside = || sources.iter().filter(|source| source.path.starts_with("src/"));
     let mut breaches: Vec<String> = inside().flat_map(|it| layers::breaches(&layers, it)).collect();
     let library = inside().find(|source| source.path == "src/lib.rs").unwrap();
@@ -46,17 +47,17 @@ fn imports_point_down() {
 #[test]
 fn pure_modules_touch_neither_time_nor_sockets_nor_files() {
     let layers = Layers::parse(&read("ARCHITECTURE.md")).unwrap();
-    none(tree().sources.iter().flat_map(|it| layers::impurities(&layers, it)).collect());
+    none(TREE.sources.iter().flat_map(|it| layers::impurities(&layers, it)).collect());
 }
 
 #[test]
 fn files_and_functions_fit_the_screen() {
-    none(sizes(&tree().sources, &read("tests/tidy.ratchet")));
+    none(sizes(&TREE.sources, &read("tests/tidy.ratchet")));
 }
 
 #[test]
 fn nothing_is_left_over() {
-    let tree = tree();
+    let tree = &*TREE;
     let mut breaches: Vec<String> = tree.sources.iter().flat_map(leftovers).collect();
     for path in files(&["sh", "py", "mjs", "toml"]) {
         for (index, line) in read(&path).lines().enumerate() {
@@ -71,7 +72,7 @@ fn nothing_is_left_over() {
 #[test]
 fn every_file_says_what_it_is() {
     let bare = |source: &&Source| !source.raw.trim_start().starts_with("//!");
-    let sources = tree().sources;
+    let sources = &TREE.sources;
     none(
         sources
             .iter()
@@ -83,12 +84,12 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn modules_are_named_for_what_they_hold() {
-    none(tree().sources.iter().flat_map(vague_names).collect());
+    none(TREE.sources.iter().flat_map(vague_names).collect());
 }
 
 #[test]
 fn every_file_is_reached() {
-    let tree = tree();
+    let tree = &*TREE;
     let reached: BTreeSet<&str> = tree.sources.iter().map(|it| it.path.as_str()).collect();
     let mut breaches = tree.missing.clone();
     for path in files(&["rs"]).iter().filter(|path| !reached.contains(path.as_str())) {
@@ -204,23 +205,20 @@ struct Tree {
     missing: Vec<String>,
 }
 
-/// Follows `mod` from each crate root: `src/{lib,main}.rs`, each `*.rs` and `*/main.rs` in
-/// `tests/`, `benches/` and `examples/`, and every file that Cargo.toml names.
-fn tree() -> Tree {
+static TREE: LazyLock<Tree> = LazyLock::new(|| {
     let mut tree = Tree { sources: Vec::new(), missing: Vec::new() };
     let all = files(&["rs"]);
     let manifest = read("Cargo.toml");
-    let mut roots: Vec<&String> = all.iter().filter(|path| is_root(path, &manifest)).collect();
-    // A file that a root holds by `#[path]` in a folder of its own is no root.
-    roots.sort_by_key(|path| !path.starts_with("src/"));
-    for root in roots {
+    for root in all.iter().filter(|path| is_root(path, &manifest)) {
         let test = !root.starts_with("src/");
         let folder = Path::new(root).parent().unwrap_or(Path::new(""));
         follow(&mut tree, Path::new(root), folder, test);
     }
     tree
-}
+});
 
+/// Where the compiler begins: `src/{lib,main}.rs`, each `*.rs` and `*/main.rs` in `tests/`,
+/// `benches/` and `examples/`, and every file that Cargo.toml names.
 fn is_root(path: &str, manifest: &str) -> bool {
     let mut parts = path.rsplitn(3, '/');
     let (file, folder) = (parts.next().unwrap_or(path), parts.next().unwrap_or_default());

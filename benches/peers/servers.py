@@ -160,15 +160,17 @@ def nginx(name, folder, origin):
     return Server(name, [binary, "-c", home / "nginx.conf"], http, https)
 
 
-# Access log and metrics stay on, as in production.
+# Access log and metrics stay on, as in production. One serving thread, like one worker.
 BRINK_NODE = """
-sites = "{home}/sites.d"
+threads = 1
 state_dir = "{home}/state"
+[sites]
+folder = "{home}/sites.d"
 [listen]
 http = ["127.0.0.1:{http}"]
 https = ["127.0.0.1:{https}"]
 [admin]
-tcp = "127.0.0.1:{admin}"
+address = "127.0.0.1:{admin}"
 [upstream]
 allow_private = ["127.0.0.0/8"]
 """
@@ -191,5 +193,4 @@ def brink(binary, folder, origin):
     (home / "node.toml").write_text(node)
     site = BRINK_SITE.format(origin=origin.http, folder=folder)
     (home / "sites.d" / "bench.toml").write_text(site)
-    # Bound to one core, the node starts one serving thread.
     return Server("brink", [binary, "run", "-c", home / "node.toml"], http, https)

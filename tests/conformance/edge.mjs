@@ -63,12 +63,13 @@ async function ready (admin) {
 
 // Loopback must be allowed as an origin, since the guard refuses private addresses by default.
 const nodeFile = (http, admin, folder) => `
-sites = "${join(folder, 'sites.d')}"
 state_dir = "${join(folder, 'state')}"
+[sites]
+folder = "${join(folder, 'sites.d')}"
 [listen]
 http = ["127.0.0.1:${http}"]
 [admin]
-tcp = "127.0.0.1:${admin}"
+address = "127.0.0.1:${admin}"
 [upstream]
 allow_private = ["127.0.0.0/8"]
 `

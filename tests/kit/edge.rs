@@ -83,9 +83,9 @@ impl Setup {
         let Setup { http, https, admin, .. } = self;
         let folder = self.folder.path().display();
         let node = format!(
-            "sites = \"{folder}/sites.d\"\nstate_dir = \"{folder}/state\"\n\
+            "state_dir = \"{folder}/state\"\n[sites]\nfolder = \"{folder}/sites.d\"\n\
              [listen]\nhttp = [\"{http}\"]\nhttps = [\"{https}\"]\n{}\
-             [admin]\ntcp = \"{admin}\"\n[upstream]\nallow_private = {}\n{}",
+             [admin]\naddress = \"{admin}\"\n[upstream]\nallow_private = {}\n{}",
             self.listen, self.allow, self.more
         );
         fs::write(self.folder.path().join("node.toml"), node).unwrap();
