@@ -69,10 +69,7 @@ impl Control {
 pub fn hide(headers: &mut HeaderMap) -> HeaderMap {
     let mut hidden = HeaderMap::new();
     for name in [targeted::OWN, surrogate_control::SURROGATE_CONTROL] {
-        for value in headers.get_all(&name) {
-            hidden.append(&name, value.clone());
-        }
-        headers.remove(name);
+        super::storable::move_field(headers, &mut hidden, &name);
     }
     hidden
 }

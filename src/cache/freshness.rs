@@ -150,6 +150,12 @@ impl fmt::Display for Lifetimes {
     }
 }
 
+/// Whether the answer to this request may get an estimated lifetime: not when the request had
+/// cookies, for a page that was made for somebody rarely says when it expires.
+pub(super) fn may_estimate(request: &Request<'_>) -> bool {
+    !request.headers.contains_key(COOKIE)
+}
+
 /// A response as it came, before anything is taken out of it.
 #[derive(Clone, Copy)]
 pub(super) struct Received<'a> {
@@ -158,6 +164,8 @@ pub(super) struct Received<'a> {
     pub status: StatusCode,
     pub headers: &'a HeaderMap,
     pub control: &'a Control,
+    /// Whether a lifetime may be estimated; see [`may_estimate`].
+    pub estimate: bool,
     pub request_time: Timestamp,
     pub response_time: Timestamp,
 }
@@ -253,12 +261,11 @@ impl Received<'_> {
     }
 
     /// A fraction of the time since the last change (section 4.2.2), for statuses that allow it or
-    /// with `public`. Not for requests with cookies: a page that was made for somebody rarely says
-    /// when it expires.
+    /// with `public`.
     fn heuristic(&self, date: Timestamp) -> Option<(Source, Duration)> {
         let allowed = status::heuristic(self.status) || self.control.directives.public;
         let percent = self.policy.heuristic_percent;
-        if !allowed || percent == 0 || self.request.headers.contains_key(COOKIE) {
+        if !allowed || percent == 0 || !self.estimate {
             return None;
         }
         let modified = date::last_modified(self.headers).moment()?;

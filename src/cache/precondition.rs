@@ -42,20 +42,20 @@ pub fn precondition(
         if !listed(request, IF_MATCH, strong) {
             return Precondition::Failed;
         }
-    } else if let Some(moment) = moment(request, IF_UNMODIFIED_SINCE) {
-        if changed(headers).is_some_and(|changed| changed > moment) {
-            return Precondition::Failed;
-        }
+    } else if let Some(moment) = moment(request, IF_UNMODIFIED_SINCE)
+        && changed(headers).is_some_and(|changed| changed > moment)
+    {
+        return Precondition::Failed;
     }
     if request.contains_key(IF_NONE_MATCH) {
         let weak = |listed: &EntityTag<'_>| tag.is_some_and(|tag| tag.equivalent(listed));
         if listed(request, IF_NONE_MATCH, weak) {
             return Precondition::NotModified;
         }
-    } else if let Some(moment) = moment(request, IF_MODIFIED_SINCE) {
-        if changed(headers).is_some_and(|changed| changed <= moment) {
-            return Precondition::NotModified;
-        }
+    } else if let Some(moment) = moment(request, IF_MODIFIED_SINCE)
+        && changed(headers).is_some_and(|changed| changed <= moment)
+    {
+        return Precondition::NotModified;
     }
     Precondition::Proceed
 }

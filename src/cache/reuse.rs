@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::Request;
+use super::freshness::Lifetimes;
 use super::policy::Policy;
 use super::status;
 use super::stored::Stored;
@@ -43,11 +44,17 @@ pub fn judge(policy: &Policy, request: &Request<'_>, stored: &Stored, now: Times
     let lifetimes = &stored.lifetimes;
     let age = lifetimes.age(stored.response_time, now);
     let wishes = policy.wishes(request);
-    let (reuse, reason) = decide(stored, &wishes, age, now);
+    let (reuse, reason) = decide(policy, stored, &wishes, age, now);
     Judgement { reuse, reason, age, ttl: time_left(lifetimes.fresh, age) }
 }
 
-fn decide(stored: &Stored, wishes: &Wishes, age: Duration, now: Timestamp) -> (Reuse, Reason) {
+fn decide(
+    policy: &Policy,
+    stored: &Stored,
+    wishes: &Wishes,
+    age: Duration,
+    now: Timestamp,
+) -> (Reuse, Reason) {
     let lifetimes = &stored.lifetimes;
     if lifetimes.no_cache {
         return (Reuse::Revalidate, Reason::NoCache);
@@ -71,16 +78,25 @@ fn decide(stored: &Stored, wishes: &Wishes, age: Duration, now: Timestamp) -> (R
             _ => (Reuse::Fresh, Reason::Fresh),
         };
     }
-    stale(stored, wishes, age - lifetimes.fresh, now)
+    let resting = stored.rest_until.is_some_and(|until| now < until);
+    stale(policy, lifetimes, wishes, age - lifetimes.fresh, resting)
 }
 
-/// What becomes of a response that has been stale for `stale`.
-fn stale(stored: &Stored, wishes: &Wishes, stale: Duration, now: Timestamp) -> (Reuse, Reason) {
-    let lifetimes = &stored.lifetimes;
-    if stored.rest_until.is_some_and(|until| now < until) {
+/// What becomes of a response that has been stale for `stale`, while the origin rests after a
+/// failure or not. A failure lets only those requests have stale answers that could have had one
+/// when it happened.
+fn stale(
+    policy: &Policy,
+    lifetimes: &Lifetimes,
+    wishes: &Wishes,
+    stale: Duration,
+    resting: bool,
+) -> (Reuse, Reason) {
+    let behind = lifetimes.stale_while_revalidate.covers(stale);
+    if resting && (behind || on_error(policy, lifetimes, wishes, stale, true).is_some()) {
         return (Reuse::Stale, Reason::ErrorBackOff);
     }
-    if lifetimes.stale_while_revalidate.covers(stale) {
+    if behind {
         return (Reuse::StaleWhileRevalidate, Reason::StaleWhileRevalidate);
     }
     let patient = wishes.max_stale.is_some_and(|most| stale <= Duration::from_secs(most));
@@ -127,7 +143,17 @@ pub fn usable_on_error(
     if lifetimes.fresh > age {
         return Some(Reason::StaleIfError);
     }
-    let stale = age - lifetimes.fresh;
+    on_error(policy, lifetimes, &policy.wishes(request), age - lifetimes.fresh, unreachable)
+}
+
+/// Whether and why an error lets a response be served that has been stale for `stale`.
+fn on_error(
+    policy: &Policy,
+    lifetimes: &Lifetimes,
+    wishes: &Wishes,
+    stale: Duration,
+    unreachable: bool,
+) -> Option<Reason> {
     if lifetimes.stale_if_error.covers(stale) {
         return Some(Reason::StaleIfError);
     }
@@ -136,8 +162,7 @@ pub fn usable_on_error(
     if policy.offline && unreachable && matches!(refused, None | Some(Reason::SharedMaxAge)) {
         return Some(Reason::Offline);
     }
-    let wish = policy.wishes(request).stale_if_error;
-    let patient = wish.is_some_and(|most| stale < Duration::from_secs(most));
+    let patient = wishes.stale_if_error.is_some_and(|most| stale < Duration::from_secs(most));
     (patient && refused.is_none()).then_some(Reason::StaleIfError)
 }
 

@@ -6,7 +6,7 @@ use http::header::{
     AGE, AUTHORIZATION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, DATE,
     HeaderMap, RANGE, SET_COOKIE,
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 
 use super::control::{self, Control};
 use super::freshness::{Lifetimes, Received};
@@ -16,7 +16,7 @@ use super::policy::Policy;
 use super::stored::{Stored, has_validator};
 use super::vary::{self, VarySpec};
 use super::verdict::Reason;
-use super::{Request, intake, static_files, status};
+use super::{Request, freshness, intake, static_files, status};
 use crate::clock::Timestamp;
 use crate::header::date::{self, Date};
 use crate::header::hop_by_hop;
@@ -30,6 +30,9 @@ pub struct Storing {
     pub headers: HeaderMap,
     /// The fields to keep and not to show.
     pub hidden: HeaderMap,
+    /// The fields that only the client whose request fetched this gets: those that no-cache="..."
+    /// and private="..." name, such as `Set-Cookie`. Usually empty.
+    pub once: HeaderMap,
     /// How long it lives.
     pub lifetimes: Lifetimes,
     /// What selects it among the variants of its URL.
@@ -98,6 +101,7 @@ pub fn storable(
         status: kept_as,
         headers,
         control: &control,
+        estimate: freshness::may_estimate(request),
         request_time,
         response_time,
     };
@@ -107,7 +111,7 @@ pub fn storable(
         return Err(Reason::Method);
     }
     let mut kept = headers.clone();
-    let hidden = clean(&mut kept, &control, &lifetimes);
+    let Cleaned { hidden, once } = clean(&mut kept, &control, &lifetimes);
     if piece.is_some() {
         kept.remove(CONTENT_RANGE);
         kept.remove(CONTENT_LENGTH);
@@ -116,6 +120,7 @@ pub fn storable(
         status: kept_as,
         headers: kept,
         hidden,
+        once,
         lifetimes,
         vary,
         piece,
@@ -229,29 +234,38 @@ fn place(request: &Request<'_>, headers: &HeaderMap) -> Result<Piece, Reason> {
     partial::place(headers).ok_or(Reason::PartialUnplaced)
 }
 
-/// Takes out what is not stored (section 3.1) and returns what is stored but not shown. A `Date` is
-/// put in where there was none (RFC 9110 section 6.6.1).
-pub(super) fn clean(
-    headers: &mut HeaderMap,
-    control: &Control,
-    lifetimes: &Lifetimes,
-) -> HeaderMap {
+/// What [`clean`] took out of a response's fields.
+pub(super) struct Cleaned {
+    /// Kept, but never shown.
+    pub hidden: HeaderMap,
+    /// Not kept, but shown to one client.
+    pub once: HeaderMap,
+}
+
+/// Takes out what is not stored (section 3.1). A `Date` is put in where there was none (RFC 9110
+/// section 6.6.1).
+pub(super) fn clean(headers: &mut HeaderMap, control: &Control, lifetimes: &Lifetimes) -> Cleaned {
     hop_by_hop::strip_for_storing(headers);
-    // Section 5.2.2.4 and 5.2.2.7: named fields are for the first client only.
+    // Sections 5.2.2.4 and 5.2.2.7: named fields are for one client only.
     let directives = &control.directives;
-    for name in directives.no_cache.fields().iter().chain(directives.private.fields()) {
-        headers.remove(name);
+    let named = directives.no_cache.fields().iter().chain(directives.private.fields());
+    let mut once = HeaderMap::new();
+    for name in named {
+        move_field(headers, &mut once, name);
     }
     headers.remove(AGE);
     if !matches!(date::date(headers), Date::At(_)) {
         headers.insert(DATE, date::format(lifetimes.date));
     }
-    control::hide(headers)
+    Cleaned { hidden: control::hide(headers), once }
 }
 
-/// The field to send upstream so that origins can aim `Surrogate-Control` at us.
-pub fn capability() -> HeaderValue {
-    HeaderValue::from_static("brink=\"Surrogate/1.0\"")
+/// Moves every line of a field from one message to another.
+pub(super) fn move_field(from: &mut HeaderMap, to: &mut HeaderMap, name: &HeaderName) {
+    for value in from.get_all(name) {
+        to.append(name, value.clone());
+    }
+    from.remove(name);
 }
 
 #[cfg(test)]

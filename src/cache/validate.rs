@@ -9,13 +9,14 @@ use http::header::{
 use http::{HeaderName, StatusCode};
 
 use super::control::Control;
-use super::freshness::Received;
+use super::freshness::{Received, Source};
 use super::policy::Policy;
 use super::range;
+use super::storable::Cleaned;
 use super::stored::{Stored, etag};
 use super::vary;
 use super::verdict::Reason;
-use super::{Request, static_files, storable};
+use super::{Request, freshness, static_files, storable};
 use crate::clock::Timestamp;
 use crate::header::{date, hop_by_hop};
 
@@ -43,10 +44,10 @@ pub fn conditional_headers(stored: &Stored, headers: &mut HeaderMap) -> bool {
     if let Some(tag) = stored.headers.get(ETAG).filter(|_| stored.etag().is_some()) {
         headers.insert(IF_NONE_MATCH, tag.clone());
     }
-    if stored.last_modified().moment().is_some() {
-        if let Some(modified) = stored.headers.get(LAST_MODIFIED) {
-            headers.insert(IF_MODIFIED_SINCE, modified.clone());
-        }
+    if stored.last_modified().moment().is_some()
+        && let Some(modified) = stored.headers.get(LAST_MODIFIED)
+    {
+        headers.insert(IF_MODIFIED_SINCE, modified.clone());
     }
     headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE)
 }
@@ -58,6 +59,9 @@ pub struct Updated {
     pub stored: Stored,
     /// Why it must not stay in the store, if the confirmation says so.
     pub drop: Option<Reason>,
+    /// The fields of the 304 that only the client whose request asked gets; see
+    /// [`Storing::once`](super::Storing::once).
+    pub once: HeaderMap,
 }
 
 /// What a 304 to [`conditional_headers`] makes of `stored`: every field that the 304 has replaces
@@ -79,8 +83,9 @@ pub fn updated(
     for name in OF_THE_BYTES {
         news.remove(name);
     }
+    let mut cookies = HeaderMap::new();
     if !policy.store_set_cookie {
-        news.remove(SET_COOKIE);
+        storable::move_field(&mut news, &mut cookies, &SET_COOKIE);
     }
     let mut merged = stored.headers.clone();
     for (name, value) in &stored.hidden {
@@ -100,8 +105,12 @@ pub fn updated(
             merged.append(&name, value.clone());
         }
     }
-    let (stored, drop) = refreshed(policy, request, stored, merged, request_time, response_time);
-    Updated { stored, drop: if vary_changed { Some(Reason::VaryChanged) } else { drop } }
+    let mut updated = refreshed(policy, request, stored, merged, (request_time, response_time));
+    if vary_changed {
+        updated.drop = Some(Reason::VaryChanged);
+    }
+    updated.once.extend(cookies);
+    updated
 }
 
 /// `stored` with the fields `merged`, all that follows from them, and what they now forbid.
@@ -110,9 +119,8 @@ fn refreshed(
     request: &Request<'_>,
     stored: &Stored,
     mut merged: HeaderMap,
-    request_time: Timestamp,
-    response_time: Timestamp,
-) -> (Stored, Option<Reason>) {
+    (request_time, response_time): (Timestamp, Timestamp),
+) -> Updated {
     let control = Control::of(&merged);
     let html = static_files::is_html(&merged);
     let force = policy.rule(request, stored.status, html).is_some_and(|(_, rule)| rule.force);
@@ -122,6 +130,8 @@ fn refreshed(
         status: stored.status,
         headers: &merged,
         control: &control,
+        // A 304 to a request with cookies confirms bytes that came without.
+        estimate: freshness::may_estimate(request) || stored.lifetimes.source == Source::Heuristic,
         request_time,
         response_time,
     };
@@ -133,7 +143,7 @@ fn refreshed(
         () if control.directives.private.is_whole() && !force => Some(Reason::Private),
         () => None,
     };
-    let hidden = storable::clean(&mut merged, &control, &lifetimes);
+    let Cleaned { hidden, once } = storable::clean(&mut merged, &control, &lifetimes);
     let stored = Stored {
         headers: merged,
         hidden,
@@ -143,7 +153,7 @@ fn refreshed(
         rest_until: None,
         ..stored.clone()
     };
-    (stored, drop)
+    Updated { stored, drop, once }
 }
 
 /// What an answer to HEAD does to the stored answer to GET.

@@ -4,7 +4,7 @@
 //! `max-age=60+30` adds a time to serve stale; a directive with a target (`;brink`) is for that
 //! surrogate alone, and a target counts only when it is us.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::cache_control::{Delta, Directives};
 use super::list;
@@ -32,6 +32,16 @@ pub fn parse(headers: &HeaderMap, device: &str) -> Option<Directives> {
         }
     }
     found
+}
+
+/// Tells an origin, in the request to it, that the surrogate `device` is there, so that it can aim
+/// directives at it. A device name that is no token is not written.
+pub fn announce(headers: &mut HeaderMap, device: &str) {
+    if list::is_token(device.as_bytes())
+        && let Ok(value) = HeaderValue::from_str(&format!("{device}=\"Surrogate/1.0\""))
+    {
+        headers.append(SURROGATE_CAPABILITY, value);
+    }
 }
 
 /// A name, or a name and a value without whitespace between them.
@@ -88,6 +98,9 @@ mod tests {
         ] {
             assert_eq!(read(line).map(|found| found.max_age), expected, "{line}");
         }
+        let mut headers = HeaderMap::new();
+        announce(&mut headers, "brink");
+        assert_eq!(headers.get(SURROGATE_CAPABILITY).unwrap(), "brink=\"Surrogate/1.0\"");
         assert!(read("no-store").unwrap().no_store);
         let both = read("max-age=60+30").unwrap();
         assert_eq!(both.stale_if_error, Some(Delta::Seconds(30)));

@@ -15,10 +15,10 @@ pub fn append(headers: &mut HeaderMap, version: Version, pseudonym: &str) {
         Version::HTTP_3 => "3",
         _ => "1.1",
     };
-    if list::is_token(pseudonym.as_bytes()) {
-        if let Ok(value) = HeaderValue::from_str(&format!("{received} {pseudonym}")) {
-            headers.append(VIA, value);
-        }
+    if list::is_token(pseudonym.as_bytes())
+        && let Ok(value) = HeaderValue::from_str(&format!("{received} {pseudonym}"))
+    {
+        headers.append(VIA, value);
     }
 }
 
