@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::{COULD_NOT_RUN, FOUND_WRONG};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::site::{Diagnostic, Document, LastGood, Refusal, Source, Surroundings, examine};
@@ -11,7 +12,7 @@ use crate::upstream::Shared;
 
 /// What to check.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Check {
+pub struct Arguments {
     /// The node's settings file; all sites of its folder are checked too.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -50,17 +51,17 @@ struct Effective {
 const DEFAULT_CONFIG: &str = "/etc/brink/brink.toml";
 
 /// Checks and prints. Returns the exit code: 0 all good, 1 something wrong, 2 could not run.
-pub fn run(args: &Check) -> u8 {
-    let findings = check(args);
+pub fn run(args: Arguments) -> u8 {
+    let findings = check(&args);
     let printed = if args.json { print_json(&findings) } else { print_text(&findings) };
     match (&findings.could_not_run, findings.diagnostics.is_empty(), printed) {
-        (Some(_), _, _) | (_, _, Err(_)) => 2,
-        (None, false, Ok(())) => 1,
+        (Some(_), _, _) | (_, _, Err(_)) => COULD_NOT_RUN,
+        (None, false, Ok(())) => FOUND_WRONG,
         (None, true, Ok(())) => 0,
     }
 }
 
-fn check(args: &Check) -> Findings {
+fn check(args: &Arguments) -> Findings {
     let mut findings = Findings::default();
     let config = match (&args.config, args.sites.is_empty()) {
         (Some(path), _) => NodeConfig::load(path).map(Some),
@@ -83,7 +84,7 @@ fn check(args: &Check) -> Findings {
 }
 
 /// Checks all sites of a node as its start would, without its last good documents.
-fn check_folder(config: &NodeConfig, args: &Check, found: &mut Findings) -> Result<(), String> {
+fn check_folder(config: &NodeConfig, args: &Arguments, found: &mut Findings) -> Result<(), String> {
     let surroundings = surroundings(config, &config.sites.folder);
     let (source, report) = Source::start(config.sites.clone(), LastGood::forgetful(), surroundings)
         .map_err(|refusal: Refusal| refusal.to_string())?;
@@ -101,7 +102,7 @@ fn check_folder(config: &NodeConfig, args: &Check, found: &mut Findings) -> Resu
     Ok(())
 }
 
-fn check_files(config: NodeConfig, args: &Check, found: &mut Findings) -> Result<(), String> {
+fn check_files(config: NodeConfig, args: &Arguments, found: &mut Findings) -> Result<(), String> {
     for path in &args.sites {
         found.checked += 1;
         let text = match std::fs::read_to_string(path) {
@@ -172,7 +173,7 @@ mod tests {
     const GOOD: &str =
         "hosts = [\"a.test\"]\npreset = \"page\"\n[origin]\nservers = [\"b.test\"]\n";
 
-    fn place(sites: &[(&str, &str)]) -> (tempfile::TempDir, Check) {
+    fn place(sites: &[(&str, &str)]) -> (tempfile::TempDir, Arguments) {
         let place = tempfile::tempdir().unwrap();
         let config = place.path().join("brink.toml");
         std::fs::write(&config, "state_dir = \"state\"\n").unwrap();
@@ -180,17 +181,17 @@ mod tests {
         for (name, text) in sites {
             std::fs::write(place.path().join("sites").join(name), text).unwrap();
         }
-        (place, Check { config: Some(config), ..Check::default() })
+        (place, Arguments { config: Some(config), ..Arguments::default() })
     }
 
     #[test]
     fn a_good_node_passes_and_leaves_no_trace() {
         let (place, args) = place(&[("a.toml", GOOD)]);
-        let args = Check { effective: true, ..args };
+        let args = Arguments { effective: true, ..args };
         let found = check(&args);
         assert_eq!((found.checked, found.diagnostics.len()), (1, 0));
         assert_eq!(found.effective[0].document.hosts, ["a.test"]);
-        assert_eq!(run(&args), 0);
+        assert_eq!(run(args.clone()), 0);
         assert!(!place.path().join("state").exists());
     }
 
@@ -199,7 +200,7 @@ mod tests {
         let (place, args) = place(&[("a.toml", GOOD), ("b.toml", GOOD), ("c.toml", "x = 1")]);
         let found = check(&args);
         assert_eq!((found.checked, found.diagnostics.len()), (3, 2));
-        assert_eq!(run(&args), 1);
+        assert_eq!(run(args.clone()), 1);
         std::fs::write(place.path().join("brink.toml"), "thraeds = 1\n").unwrap();
         let found = check(&args);
         assert_eq!(found.diagnostics[0].suggestion.as_deref(), Some("did you mean `threads`?"));
@@ -209,15 +210,15 @@ mod tests {
     fn single_documents_need_no_node_file() {
         let (place, _) = place(&[("a.toml", GOOD), ("c.toml", "x = 1")]);
         let site = |name: &str| vec![place.path().join("sites").join(name)];
-        assert_eq!(run(&Check { sites: site("a.toml"), json: true, ..Check::default() }), 0);
-        assert_eq!(run(&Check { sites: site("c.toml"), ..Check::default() }), 1);
-        assert_eq!(run(&Check { sites: site("missing.toml"), ..Check::default() }), 2);
+        assert_eq!(run(Arguments { sites: site("a.toml"), json: true, ..Arguments::default() }), 0);
+        assert_eq!(run(Arguments { sites: site("c.toml"), ..Arguments::default() }), 1);
+        assert_eq!(run(Arguments { sites: site("missing.toml"), ..Arguments::default() }), 2);
     }
 
     #[test]
     fn what_cannot_be_checked_is_not_called_good() {
         let (place, args) = place(&[]);
         std::fs::remove_dir(place.path().join("sites")).unwrap();
-        assert_eq!(run(&args), 2);
+        assert_eq!(run(args.clone()), 2);
     }
 }
