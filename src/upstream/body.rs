@@ -44,7 +44,7 @@ pub(crate) struct Lease {
     /// Whether the response left the connection in a state that can be trusted.
     pub reusable: bool,
     pub upload: Option<Arc<Progress>>,
-    pub _in_flight: Option<InFlight>,
+    pub in_flight: Option<InFlight>,
 }
 
 impl IncomingBody {
@@ -152,6 +152,7 @@ impl Lease {
     fn release(mut self) {
         let uploaded =
             self.upload.as_ref().is_none_or(|progress| progress.stage() == Stage::Finished);
+        drop(self.in_flight.take());
         let Some(Connection::Exclusive { sender, address }) = self.connection.take() else {
             return;
         };

@@ -84,6 +84,7 @@ use Whose::{Client, Edge, Origin};
 
 /// One line of the table of faults.
 struct Facts {
+    kind: FaultKind,
     whose: Whose,
     status: u16,
     token: &'static str,
@@ -92,134 +93,72 @@ struct Facts {
 }
 
 const fn facts(
+    kind: FaultKind,
     whose: Whose,
     status: u16,
     token: &'static str,
     code: u32,
     text: &'static str,
 ) -> Facts {
-    Facts { whose, status, token, code, text }
+    Facts { kind, whose, status, token, code, text }
 }
+
+/// What is to be said of each kind, in the order of the kinds. In codes xx = 02 is the customer's
+/// own origin; the number is 000 where the published list has none.
+#[rustfmt::skip]
+const FACTS: [Facts; FaultKind::COUNT] = [
+    facts(Kind::NameUnresolved, Origin, 503, "dns_error", 50302001, "resolve failed"),
+    facts(Kind::ResolveTimeout, Origin, 503, "dns_timeout", 50302002, "resolve timeout"),
+    facts(Kind::AddressProhibited, Origin, 502, "destination_ip_prohibited", 50202001, "no valid source address"),
+    facts(Kind::OwnAddress, Origin, 508, "proxy_loop_detected", 40310007, "cyclic request"),
+    facts(Kind::NoServer, Origin, 502, "destination_unavailable", 50202001, "no valid source address"),
+    facts(Kind::Refused, Origin, 503, "connection_refused", 50302004, "connection refused"),
+    facts(Kind::Unroutable, Origin, 502, "destination_ip_unroutable", 50202000, "no route to the origin"),
+    facts(Kind::Reset, Origin, 503, "connection_terminated", 50302005, "connection reset by peer"),
+    facts(Kind::HandshakeFailed, Origin, 503, "tls_protocol_error", 50302006, "TLS handshake failed"),
+    facts(Kind::CertificateName, Origin, 503, "tls_certificate_error", 50302015, "certificate host mismatch"),
+    facts(Kind::CertificateIssuer, Origin, 503, "tls_certificate_error", 50302016, "certificate self signed"),
+    facts(Kind::CertificateExpired, Origin, 503, "tls_certificate_error", 50302017, "certificate expired"),
+    facts(Kind::CertificateInvalid, Origin, 503, "tls_certificate_error", 50302000, "certificate invalid"),
+    facts(Kind::ClientAborted, Client, 503, "http_request_error", 50302007, "client abort"),
+    facts(Kind::UploadTooLarge, Client, 413, "http_request_error", 41310001, "request body too large"),
+    facts(Kind::Closed, Origin, 503, "connection_terminated", 50302008, "connection closed"),
+    facts(Kind::BrokenPipe, Origin, 503, "connection_terminated", 50302009, "broken pipe"),
+    facts(Kind::UnexpectedEnd, Origin, 503, "http_response_incomplete", 50302010, "unexpected end"),
+    facts(Kind::ConnectTimedOut, Origin, 504, "connection_timeout", 50402001, "connection timed out"),
+    facts(Kind::ConnectTimeout, Origin, 504, "connection_timeout", 50402002, "connection timeout"),
+    facts(Kind::FirstByteTimeout, Origin, 504, "http_response_timeout", 50402003, "read timeout"),
+    facts(Kind::BetweenBytesTimeout, Origin, 504, "connection_read_timeout", 50402003, "read timeout"),
+    facts(Kind::SendTimeout, Origin, 504, "connection_write_timeout", 50402004, "send timeout"),
+    facts(Kind::InvalidResponse, Origin, 502, "http_protocol_error", 50202000, "invalid response"),
+    facts(Kind::HeadTooLarge, Origin, 502, "http_response_header_section_size", 50202000, "response head too large"),
+    facts(Kind::Internal, Edge, 500, "proxy_internal_error", 50010000, "internal error"),
+];
 
 impl FaultKind {
     /// How many kinds there are, for tables of counters.
     pub const COUNT: usize = Kind::Internal as usize + 1;
 
     /// The kinds in order of [`FaultKind::index`].
-    pub const ALL: [FaultKind; FaultKind::COUNT] = [
-        Kind::NameUnresolved,
-        Kind::ResolveTimeout,
-        Kind::AddressProhibited,
-        Kind::OwnAddress,
-        Kind::NoServer,
-        Kind::Refused,
-        Kind::Unroutable,
-        Kind::Reset,
-        Kind::HandshakeFailed,
-        Kind::CertificateName,
-        Kind::CertificateIssuer,
-        Kind::CertificateExpired,
-        Kind::CertificateInvalid,
-        Kind::ClientAborted,
-        Kind::UploadTooLarge,
-        Kind::Closed,
-        Kind::BrokenPipe,
-        Kind::UnexpectedEnd,
-        Kind::ConnectTimedOut,
-        Kind::ConnectTimeout,
-        Kind::FirstByteTimeout,
-        Kind::BetweenBytesTimeout,
-        Kind::SendTimeout,
-        Kind::InvalidResponse,
-        Kind::HeadTooLarge,
-        Kind::Internal,
-    ];
+    pub const ALL: [FaultKind; FaultKind::COUNT] = {
+        let mut all = [Kind::Internal; FaultKind::COUNT];
+        let mut place = 0;
+        while place < FaultKind::COUNT {
+            all[place] = FACTS[place].kind;
+            place += 1;
+        }
+        all
+    };
 
     /// The place of this kind in [`FaultKind::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// Codes: xx = 02 is the customer's own origin; number 000 where the published list has none.
-    const fn facts(self) -> Facts {
-        match self {
-            Kind::NameUnresolved => facts(Origin, 503, "dns_error", 50302001, "resolve failed"),
-            Kind::ResolveTimeout => facts(Origin, 503, "dns_timeout", 50302002, "resolve timeout"),
-            Kind::AddressProhibited => {
-                facts(Origin, 502, "destination_ip_prohibited", 50202001, "no valid source address")
-            }
-            Kind::OwnAddress => {
-                facts(Origin, 508, "proxy_loop_detected", 40310007, "cyclic request")
-            }
-            Kind::NoServer => {
-                facts(Origin, 502, "destination_unavailable", 50202001, "no valid source address")
-            }
-            Kind::Refused => {
-                facts(Origin, 503, "connection_refused", 50302004, "connection refused")
-            }
-            Kind::Unroutable => {
-                facts(Origin, 502, "destination_ip_unroutable", 50202000, "no route to the origin")
-            }
-            Kind::Reset => {
-                facts(Origin, 503, "connection_terminated", 50302005, "connection reset by peer")
-            }
-            Kind::HandshakeFailed => {
-                facts(Origin, 503, "tls_protocol_error", 50302006, "TLS handshake failed")
-            }
-            Kind::CertificateName => {
-                facts(Origin, 503, "tls_certificate_error", 50302015, "certificate host mismatch")
-            }
-            Kind::CertificateIssuer => {
-                facts(Origin, 503, "tls_certificate_error", 50302016, "certificate self signed")
-            }
-            Kind::CertificateExpired => {
-                facts(Origin, 503, "tls_certificate_error", 50302017, "certificate expired")
-            }
-            Kind::CertificateInvalid => {
-                facts(Origin, 503, "tls_certificate_error", 50302000, "certificate invalid")
-            }
-            Kind::ClientAborted => {
-                facts(Client, 503, "http_request_error", 50302007, "client abort")
-            }
-            Kind::UploadTooLarge => {
-                facts(Client, 413, "http_request_error", 41310001, "request body too large")
-            }
-            Kind::Closed => {
-                facts(Origin, 503, "connection_terminated", 50302008, "connection closed")
-            }
-            Kind::BrokenPipe => {
-                facts(Origin, 503, "connection_terminated", 50302009, "broken pipe")
-            }
-            Kind::UnexpectedEnd => {
-                facts(Origin, 503, "http_response_incomplete", 50302010, "unexpected end")
-            }
-            Kind::ConnectTimedOut => {
-                facts(Origin, 504, "connection_timeout", 50402001, "connection timed out")
-            }
-            Kind::ConnectTimeout => {
-                facts(Origin, 504, "connection_timeout", 50402002, "connection timeout")
-            }
-            Kind::FirstByteTimeout => {
-                facts(Origin, 504, "http_response_timeout", 50402003, "read timeout")
-            }
-            Kind::BetweenBytesTimeout => {
-                facts(Origin, 504, "connection_read_timeout", 50402003, "read timeout")
-            }
-            Kind::SendTimeout => {
-                facts(Origin, 504, "connection_write_timeout", 50402004, "send timeout")
-            }
-            Kind::InvalidResponse => {
-                facts(Origin, 502, "http_protocol_error", 50202000, "invalid response")
-            }
-            Kind::HeadTooLarge => facts(
-                Origin,
-                502,
-                "http_response_header_section_size",
-                50202000,
-                "response head too large",
-            ),
-            Kind::Internal => facts(Edge, 500, "proxy_internal_error", 50010000, "internal error"),
-        }
+    /// The table has a line for each kind, so that the index cannot miss.
+    const fn facts(self) -> &'static Facts {
+        const TABLE: &[Facts; FaultKind::COUNT] = &FACTS;
+        &TABLE[self as usize]
     }
 
     /// Who has to mend it.

@@ -7,7 +7,7 @@
 //! pick a server     group, balance, health     by weight, among those that are up
 //! addresses         target, resolve            DNS with true TTLs, last answer while it fails
 //! connection        pool, or guard, connect    kept per thread; every address judged when dialled
-//! exchange          request, upload, body      framing, timeouts, limits
+//! exchange          request, framing, body     timeouts, limits; upload on its way
 //! again?            retry, fault               idempotent, untouched, within the budget
 //! elsewhere?        redirect, follow           at most three hops
 //! ```
@@ -19,6 +19,7 @@ mod check;
 mod connect;
 mod fault;
 mod follow;
+mod framing;
 mod group;
 mod guard;
 mod health;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
@@ -18,6 +17,7 @@ use super::body::{IncomingBody, Lease};
 use super::connect::{addresses, connect};
 use super::fault::{Fault, FaultKind};
 use super::follow::follow;
+use super::framing::settle;
 use super::group::{Group, InFlight};
 use super::pool::{self, Connection};
 use super::request::{Order, Outbound};
@@ -65,7 +65,8 @@ pub async fn send(group: &Arc<Group>, outbound: Outbound) -> Result<Inbound, Fau
     };
     let inbound = ask_group(group, &mut order, &host, &visited).await?;
     if group.settings.follow_redirects > 0 && order.may_follow() {
-        return Ok(follow(group, order, inbound, &host, &visited).await);
+        // Boxed, as connecting is below: seldom run, and large to carry along.
+        return Ok(Box::pin(follow(group, order, inbound, &host, &visited)).await);
     }
     Ok(inbound)
 }
@@ -167,7 +168,8 @@ impl Attempt<'_> {
         }
         let started = Instant::now();
         let terms = group.terms();
-        let fresh = connect(shared, target, &addresses, &terms, exclusive).await.map_err(unsent)?;
+        let fresh = Box::pin(connect(shared, target, &addresses, &terms, exclusive));
+        let fresh = fresh.await.map_err(unsent)?;
         if let Connection::Shared(lent) = &fresh {
             pool::share(target.id, lent, group.keep(), &shared.idle);
         }
@@ -177,41 +179,59 @@ impl Attempt<'_> {
     async fn exchange(
         &mut self,
         order: &mut Order,
-        mut connection: Connection,
+        connection: Connection,
         connect: Option<Duration>,
     ) -> Result<Inbound, Failure> {
         let settings = &self.group.settings;
         let http2 = matches!(connection, Connection::Shared(_));
         let request = order.request(self.target.scheme, self.host, http2);
-        let upload = request.body().progress();
+        // Whatever happens from here on, dropping the lease ends the upload.
+        let mut lease = self.lease(connection, request.body().progress());
         let started = Instant::now();
-        let answer = match &mut connection {
-            Connection::Exclusive { sender, .. } => Either::Left(sender.try_send_request(request)),
-            Connection::Shared(lent) => Either::Right(lent.sender.try_send_request(request)),
+        let answer = match &mut lease.connection {
+            Some(Connection::Exclusive { sender, .. }) => {
+                Either::Left(sender.try_send_request(request))
+            }
+            Some(Connection::Shared(lent)) => Either::Right(lent.sender.try_send_request(request)),
+            None => return Err(self.lost(Fault::new(FaultKind::Internal), None)),
         };
+        let upload = lease.upload.clone();
+        let upload = upload.as_deref();
         let patience = (settings.first_byte_timeout.0, settings.between_bytes_timeout.0);
-        let response = match await_head(answer, upload.as_deref(), patience).await {
-            Ok(Ok(response)) => response,
+        match await_head(answer, upload, patience).await {
+            Ok(Ok(response)) => {
+                let timings = Timings { connect, first_byte: started.elapsed() };
+                self.receive(order, response, lease, timings)
+            }
             Ok(Err(mut error)) => {
-                let fault = Fault::from_hyper(error.error()).at(&self.target.label);
-                return Err(match error.take_message() {
-                    Some(request) => {
-                        order.restore(request);
-                        Failure { fault: Fault { kind: FaultKind::Closed, ..fault }, unsent: true }
-                    }
-                    None => self.lost(fault, upload.as_deref()),
-                });
+                let fault = Fault::from_hyper(error.error());
+                let Some(request) = error.take_message() else {
+                    return Err(self.lost(fault, upload));
+                };
+                order.restore(request);
+                let fault = Fault { kind: FaultKind::Closed, ..fault }.at(&self.target.label);
+                Err(Failure { fault, unsent: true })
             }
             Err(kind) => {
-                if let Connection::Shared(lent) = &connection {
+                if let Some(Connection::Shared(lent)) = &lease.connection {
                     // It may well be dead; whoever comes next shall not find out the hard way.
                     pool::forget(self.target.id, lent);
                 }
-                return Err(self.lost(Fault::new(kind).at(&self.target.label), upload.as_deref()));
+                Err(self.lost(Fault::new(kind), upload))
             }
-        };
-        let timings = Timings { connect, first_byte: started.elapsed() };
-        self.receive(order, response, connection, upload, timings)
+        }
+    }
+
+    fn lease(&self, connection: Connection, upload: Option<Arc<Progress>>) -> Lease {
+        Lease {
+            connection: Some(connection),
+            target: self.target.id,
+            keep: self.group.keep(),
+            cap: self.group.shared.idle.clone(),
+            reusable: false,
+            upload,
+            in_flight: None,
+        }
     }
 
     /// The failure of a request that may have reached the origin.
@@ -220,39 +240,29 @@ impl Attempt<'_> {
             Some(Stage::Failed(kind)) => kind,
             _ => fault.kind,
         };
-        if let Some(progress) = upload {
-            progress.stop();
-        }
-        Failure { fault: Fault { kind, ..fault }, unsent: false }
+        Failure { fault: Fault { kind, ..fault }.at(&self.target.label), unsent: false }
     }
 
     fn receive(
         &mut self,
         order: &Order,
         mut response: Response<Incoming>,
-        connection: Connection,
-        upload: Option<Arc<Progress>>,
+        mut lease: Lease,
         timings: Timings,
     ) -> Result<Inbound, Failure> {
+        let wrong = |why: &str| {
+            self.lost(Fault::new(FaultKind::InvalidResponse).because(why), lease.upload.as_deref())
+        };
         let mut upgrade = None;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            if order.upgrade.is_none() || matches!(connection, Connection::Shared(_)) {
-                let fault = Fault::new(FaultKind::InvalidResponse).at(&self.target.label);
-                let fault = fault.because("101 without having been asked");
-                return Err(self.lost(fault, upload.as_deref()));
+            if order.upgrade.is_none() {
+                return Err(wrong("101 without having been asked"));
             }
             upgrade = Some(hyper::upgrade::on(&mut response));
         }
         let (mut head, body) = response.into_parts();
-        let lease = Lease {
-            reusable: has_clean_framing(&mut head) && upgrade.is_none(),
-            connection: Some(connection),
-            target: self.target.id,
-            keep: self.group.keep(),
-            cap: self.group.shared.idle.clone(),
-            upload,
-            _in_flight: self.in_flight.take(),
-        };
+        lease.reusable = settle(&mut head).map_err(wrong)? && upgrade.is_none();
+        lease.in_flight = self.in_flight.take();
         let server = self.target.label.clone();
         let between_bytes = self.group.settings.between_bytes_timeout.0;
         Ok(Inbound {
@@ -263,22 +273,6 @@ impl Attempt<'_> {
             upgrade,
             scheme: self.target.scheme,
         })
-    }
-}
-
-/// Whether the head leaves no doubt about where the response ends. RFC 9112 section 6.3: a
-/// `Content-Length` beside a `Transfer-Encoding` counts for nothing and smells of smuggling; so does
-/// a body announced where there can be none. Such a connection carries no further request.
-fn has_clean_framing(head: &mut http::response::Parts) -> bool {
-    let chunked = head.headers.contains_key(TRANSFER_ENCODING);
-    if chunked && head.headers.remove(CONTENT_LENGTH).is_some() {
-        return false;
-    }
-    let length = head.headers.get(CONTENT_LENGTH);
-    match head.status {
-        StatusCode::NO_CONTENT => !chunked && length.is_none_or(|length| length == "0"),
-        StatusCode::NOT_MODIFIED => !chunked,
-        _ => true,
     }
 }
 

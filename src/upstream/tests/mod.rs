@@ -2,10 +2,12 @@
 
 mod connections;
 mod failures;
+mod names;
 mod origin;
 mod protocols;
 mod redirects;
 mod secured;
+mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +76,13 @@ async fn fault(group: &Arc<Group>, outbound: Outbound) -> FaultKind {
 /// Lets other tasks run, such as a connection that has yet to see its end.
 async fn breathe() {
     tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+#[test]
+fn requests_and_idle_groups_are_light() {
+    let group = group("servers = [\"127.0.0.1:1\"]");
+    assert!(size_of_val(&send(&group, get("/"))) < 4096);
+    assert!(size_of::<Group>() + size_of::<super::group::Server>() < 1024);
 }
 
 #[test]

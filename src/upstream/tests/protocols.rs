@@ -66,7 +66,7 @@ async fn interim_responses_are_told_and_kept_apart_from_the_final_one() {
         Reply::Send(format!("{text}{}", ok("hello")))
     })
     .await;
-    let seen: Arc<Mutex<Vec<(u16, Option<HeaderValue>)>>> = Arc::default();
+    let seen = Arc::new(Mutex::new(Vec::new()));
     let told = seen.clone();
     let on_interim: Interim = Arc::new(move |status: StatusCode, headers: &HeaderMap| {
         told.lock().push((status.as_u16(), headers.get("link").cloned()));
