@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use crate::header::{cdn_loop, forwarded, hop_by_hop, request_id, via};
+use crate::header::{cdn_loop, forwarded, hop_by_hop, request_id, surrogate_control, via};
+use crate::cache;
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::Asked;
 use crate::serve::{CDN_ID, Serve};
@@ -42,6 +43,7 @@ fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderM
     }
     // The edge answers Expect itself, by reading the body when the origin wants it.
     headers.remove(header::EXPECT);
+    surrogate_control::announce(&mut headers, cache::DEVICE);
     headers.remove(header::HOST);
     let client = exchange.connection.peer.ip();
     name_the_client(&mut headers, client, asked.authority.as_str(), asked.scheme.as_str());

@@ -21,8 +21,8 @@ pub struct Respond {
     pub server_timing: bool,
     /// The largest request body taken, in bytes; more gets 413. Default: 512MiB.
     pub max_upload: Size,
-    /// The methods that are passed on; others get 405. HEAD is allowed wherever GET is.
-    /// Default: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
+    /// The methods that are passed on; others get 405. HEAD is allowed wherever GET is. Empty: every
+    /// method but TRACE and CONNECT, which never are. Default: empty.
     pub methods: Vec<Box<str>>,
 }
 
@@ -37,8 +37,6 @@ pub enum Errors {
     Json,
 }
 
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
 impl Default for Respond {
     fn default() -> Self {
         Respond {
@@ -46,7 +44,7 @@ impl Default for Respond {
             x_cache: false,
             server_timing: false,
             max_upload: Size::mib(512),
-            methods: METHODS.map(Into::into).into(),
+            methods: Vec::new(),
         }
     }
 }
@@ -69,21 +67,15 @@ impl Respond {
                 complaints.push(Complaint::new(field, format!("{method} is never passed on")));
             }
         }
-        if self.methods.is_empty() {
-            complaints.push(
-                Complaint::new("methods", "no method is allowed, so nothing can be asked for")
-                    .suggest("to close a site write `enabled = false`"),
-            );
-        }
         complaints
     }
 
     /// Whether a request with this method is passed on.
     pub fn allows(&self, method: &Method) -> bool {
         let name = method.as_str();
-        self.methods
-            .iter()
-            .any(|allowed| **allowed == *name || (*method == Method::HEAD && &**allowed == "GET"))
+        let counts_as = if *method == Method::HEAD { "GET" } else { name };
+        self.methods.is_empty()
+            || self.methods.iter().any(|allowed| **allowed == *name || **allowed == *counts_as)
     }
 }
 
