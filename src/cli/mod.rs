@@ -36,7 +36,7 @@ enum Verb {
     /// Start a node from a settings file.
     Run(run::Arguments),
     /// Check the node file and the site documents; print the effective settings.
-    Check(check::Check),
+    Check(check::Arguments),
     /// Tell a running node to read its files again.
     Reload(reload::Arguments),
     /// Ask a running node what it would do with a request, and why. Nothing is fetched or changed.
@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
     let code = match CommandLine::parse().verb {
         Verb::Demo(arguments) => demo::verb::run(arguments),
         Verb::Run(arguments) => run::run(arguments),
-        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Check(arguments) => check::run(arguments),
         Verb::Reload(arguments) => reload::run(arguments),
         Verb::Explain(arguments) => explain::run(arguments),
     };

@@ -61,22 +61,20 @@ impl Multipart {
     }
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
-        loop {
-            if let Some(reader) = &mut self.current {
-                match ready!(reader.poll_chunk(cx)) {
-                    Some(Ok(chunk)) => return Poll::Ready(Some(Ok(chunk))),
-                    Some(Err(cut)) => return Poll::Ready(Some(Err(Broken(cut.to_string())))),
-                    None => self.current = None,
-                }
+        if let Some(reader) = &mut self.current {
+            match ready!(reader.poll_chunk(cx)) {
+                Some(Ok(chunk)) => return Poll::Ready(Some(Ok(chunk))),
+                Some(Err(cut)) => return Poll::Ready(Some(Err(Broken(cut.to_string())))),
+                None => self.current = None,
             }
-            return Poll::Ready(match self.parts.pop_front() {
-                Some((head, reader)) => {
-                    self.current = Some(reader);
-                    Some(Ok(head))
-                }
-                None => self.closing.take().map(Ok),
-            });
         }
+        Poll::Ready(match self.parts.pop_front() {
+            Some((head, reader)) => {
+                self.current = Some(reader);
+                Some(Ok(head))
+            }
+            None => self.closing.take().map(Ok),
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use crate::header::{cdn_loop, forwarded, hop_by_hop, request_id, surrogate_control, via};
 use crate::cache;
+use crate::header::{cdn_loop, forwarded, hop_by_hop, request_id, surrogate_control, via};
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::Asked;
 use crate::serve::{CDN_ID, Serve};

@@ -129,6 +129,7 @@ fn the_site_document_is_toml_and_the_intro_names_everything() {
         origin,
         certificate: files.certificate,
         program: "brink".into(),
+        socket: "/tmp/state/admin.sock".into(),
     });
     for wanted in ["127.0.0.1:8080", "localhost:8443", "127.0.0.1:9911", "6. ", "brink explain"] {
         assert!(text.contains(wanted), "{wanted} in {text}");

@@ -91,8 +91,7 @@ fn write_site(folder: &Path, origin: SocketAddr) -> Result<certificate::Files, S
 }
 
 fn node_config(arguments: &Arguments, folder: &Path) -> Result<NodeConfig, String> {
-    let mut config = NodeConfig::default();
-    config.state_dir = folder.join("state");
+    let mut config = NodeConfig { state_dir: folder.join("state"), ..NodeConfig::default() };
     config.sites.folder = folder.join("sites");
     config.admin.socket = config.state_dir.join("admin.sock");
     config.admin.address = arguments.admin;
