@@ -4,19 +4,16 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::header::cdn_loop;
-use crate::serve::CDN_ID;
+use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::site::Site;
-
-/// How often a request may have been through nodes of this network: edge, parent, and one to spare.
-const MAX_PASSES: usize = 3;
 
 /// Lets a request pass or says why not.
 ///
 /// # Errors
 /// The site is closed, does not take the method, or not so large a body; or the request has been
 /// through this node before (RFC 8586).
-pub fn admit(site: &Site, head: &Parts) -> Result<(), Refusal> {
+pub fn admit(serve: &Serve, site: &Site, head: &Parts) -> Result<(), Refusal> {
     if !site.enabled {
         return Err(Refusal::client(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -40,7 +37,7 @@ pub fn admit(site: &Site, head: &Parts) -> Result<(), Refusal> {
         let message = "request body too large";
         return Err(Refusal::client(StatusCode::PAYLOAD_TOO_LARGE, 41_310_001, message).closing());
     }
-    if cdn_loop::count(&head.headers, CDN_ID) >= MAX_PASSES {
+    if cdn_loop::count(&head.headers, &serve.name) > 0 {
         return Err(Refusal::edge(StatusCode::LOOP_DETECTED, 50_810_007, "cyclic request"));
     }
     Ok(())

@@ -154,7 +154,7 @@ impl Serve {
         };
         told.site = Some(site.name.to_string());
         told.origin = site.group.status().into_iter().map(Server::from).collect();
-        if let Err(refusal) = admit::admit(&site, &head) {
+        if let Err(refusal) = admit::admit(self, &site, &head) {
             return Ok(Err(refusal));
         }
         let identity = Identity { site, authority: authority.as_str().into() };

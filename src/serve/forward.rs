@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::cache;
 use crate::header::{cdn_loop, forwarded, hop_by_hop, request_id, surrogate_control, via};
+use crate::serve::Serve;
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::Asked;
-use crate::serve::{CDN_ID, Serve};
 use crate::upstream::{self, Outbound, Upload};
 
 /// Fields that make some origins answer another request than the one in the cache key.
@@ -48,7 +48,7 @@ fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderM
     let client = exchange.connection.peer.ip();
     name_the_client(&mut headers, client, asked.authority.as_str(), asked.scheme.as_str());
     via::append(&mut headers, head.version, &serve.name);
-    cdn_loop::append(&mut headers, CDN_ID);
+    cdn_loop::append(&mut headers, &serve.name);
     headers.insert(request_id::X_REQUEST_ID, exchange.request_id.clone());
     headers
 }

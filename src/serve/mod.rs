@@ -53,12 +53,9 @@ use exchange::Exchange;
 use judge::Finding;
 use plan::{Asked, Course, Plan};
 
-/// How this network names itself in `CDN-Loop` (RFC 8586); all its nodes say the same.
-pub const CDN_ID: &str = "brink";
-
 /// Everything that the story needs of the node.
 pub struct Serve {
-    /// What the node calls itself in `Via`, `Cache-Status` and `Proxy-Status`.
+    /// What the node calls itself in `Via`, `Cache-Status`, `Proxy-Status` and `CDN-Loop`.
     pub name: String,
     /// All sites.
     pub sites: Arc<Sites>,
@@ -103,7 +100,7 @@ impl Serve {
     ) -> Result<Response<Body>, Refusal> {
         let (head, upload) = request.into_parts();
         let identity = identify::identify(self, exchange, &head)?;
-        admit::admit(&identity.site, &head)?;
+        admit::admit(self, &identity.site, &head)?;
         let scheme = exchange.scheme();
         let mut asked = Asked::new(scheme, identity, head)?;
         match plan::plan(self, &asked, !upload.is_end_stream()) {

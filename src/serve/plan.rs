@@ -46,6 +46,10 @@ impl Asked {
             None => PathAndQuery::try_from(given.path()).map_err(|_| bad("bad path"))?,
         };
         let upgrade = head.extensions.remove::<OnUpgrade>();
+        if upgrade.is_none() || wants_http2(&head) {
+            // Nobody can take it up: HTTP/2 is agreed on by ALPN here, or not at all.
+            head.headers.remove(header::UPGRADE);
+        }
         Ok(Asked { site: identity.site, scheme, authority, head, upgrade, target })
     }
 
@@ -63,9 +67,15 @@ impl Asked {
 
     /// The protocol that an HTTP/1.1 client wants to change to (RFC 9110 section 7.8).
     pub fn wanted_protocol(&self) -> Option<&HeaderValue> {
-        self.upgrade.as_ref()?;
         self.head.headers.get(header::UPGRADE)
     }
+}
+
+/// Whether the client offers to change to HTTP/2 in the middle of the connection, as RFC 7540 had it
+/// and RFC 9113 has it no more.
+fn wants_http2(head: &Parts) -> bool {
+    let values = head.headers.get_all(header::UPGRADE).iter();
+    values.map(|value| value.as_bytes().to_ascii_lowercase()).any(|value| value.starts_with(b"h2"))
 }
 
 /// Which way a request goes.

@@ -113,7 +113,7 @@ async fn body_that_a_hit_leaves_unread_is_no_request() {
 
 #[tokio::test]
 async fn too_large_is_refused_with_its_status() {
-    let (origin, edge) = edge_with("[respond]\nmax_upload = \"10KiB\"").await;
+    let (origin, edge) = edge_with("[respond]\nerrors = \"json\"\nmax_upload = \"10KiB\"").await;
     origin.on("/up", |seen| Reply::ok(&seen.body.len().to_string()));
     let long = "x".repeat(20_000);
     assert_eq!(edge.get(&format!("/{long}")).await.status, 414);

@@ -29,11 +29,13 @@ const TABLE: &[(Fields, bool)] = &[
     (&[("CDN-Cache-Control", "max-age=60, max-age=0")], false),
     (&[("CDN-Cache-Control", "max-age=0"), ("CDN-Cache-Control", "max-age=60")], true),
     (&[("CDN-Cache-Control", "no-store, max-age=60")], false),
-    // A lifetime that is no integer is as if it were not there.
-    (&[("CDN-Cache-Control", "max-age=\"60\""), ("Cache-Control", "max-age=60")], false),
-    (&[("CDN-Cache-Control", "max-age=60.5"), ("Cache-Control", "max-age=60")], false),
+    // A lifetime that is no integer makes the field invalid, and the next one decides.
+    (&[("CDN-Cache-Control", "max-age=\"60\""), ("Cache-Control", "no-store")], false),
+    (&[("CDN-Cache-Control", "max-age=\"60\""), ("Cache-Control", "max-age=60")], true),
+    (&[("CDN-Cache-Control", "max-age=60.5"), ("Cache-Control", "no-store")], false),
+    (&[("CDN-Cache-Control", "max-age"), ("Cache-Control", "max-age=60")], true),
+    (&[("CDN-Cache-Control", "max-age=60, &&&&&"), ("Cache-Control", "no-store")], false),
     (&[("CDN-Cache-Control", "max-age=-1"), ("Cache-Control", "max-age=60")], false),
-    (&[("CDN-Cache-Control", "max-age"), ("Cache-Control", "max-age=60")], false),
     // Another's field says nothing to us.
     (&[("Other-Cache-Control", "max-age=60"), ("Cache-Control", "no-store")], false),
     (&[("Other-Cache-Control", "no-store"), ("Cache-Control", "max-age=60")], true),
