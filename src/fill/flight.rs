@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::{Answered, COUNTERS, Inquiry};
 use crate::cache::{self, Key, Reason, Reuse};
 use crate::clock::Timestamp;
+use crate::header::range;
 use crate::store::{Doom, Entry, Lookup, Store};
 use crate::upstream::{Fault, FaultKind, Inbound};
 
@@ -89,7 +90,7 @@ pub(super) enum Boarding {
 /// The flights under way, spread over locks by URL.
 pub(super) struct Board {
     hasher: RandomState,
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    shards: Box<[CachePadded<Mutex<Shard>>; SHARDS]>,
     most_aboard: usize,
 }
 
@@ -97,11 +98,14 @@ type Shard = HashMap<Key, SmallVec<[Arc<Flight>; 1]>, RandomState>;
 
 const SHARDS: usize = 64;
 
+/// How far behind a range a growing body may be to be waited for, in bytes.
+const NEAR: u64 = 1 << 20;
+
 impl Board {
     pub(super) fn new(most_aboard: usize) -> Self {
         let hasher = RandomState::default();
-        let shard = || CachePadded::new(Mutex::new(HashMap::with_hasher(hasher.clone())));
-        let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
+        let shard = |_| CachePadded::new(Mutex::new(HashMap::with_hasher(hasher.clone())));
+        let shards = Box::new(std::array::from_fn(shard));
         Board { hasher, shards, most_aboard }
     }
 
@@ -177,9 +181,9 @@ impl Board {
         })
     }
 
-    #[allow(clippy::indexing_slicing)] // `SHARDS` shards are made above, and a remainder is below it.
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
-        self.shards[(self.hasher.hash_one(key) >> 40) as usize % SHARDS].lock()
+        let place = (self.hasher.hash_one(key) >> 40) as usize % SHARDS;
+        self.shards.get(place).unwrap_or(&self.shards[0]).lock()
     }
 }
 
@@ -228,7 +232,7 @@ impl Flight {
                 }
                 // Whoever waited gets the response however short its life; who comes later may only
                 // have what is fresh.
-                covers && landed == variant && inquiry.may_use(entry, now)
+                covers && landed == variant && inquiry.may_use(entry, now) && inquiry.is_near(entry)
             }
             Some(_) => false,
         }
@@ -268,6 +272,16 @@ impl Inquiry<'_> {
     fn is_answered_by(&self, entry: &Arc<Entry>, now: Timestamp) -> bool {
         let newer = self.base.is_none_or(|base| !Arc::ptr_eq(base, entry));
         newer && entry.is_whole() && self.may_use(entry, now)
+    }
+
+    /// Whether a growing body will come to the range that is asked for before long. The end of a
+    /// large object is better asked for than waited for.
+    fn is_near(&self, entry: &Entry) -> bool {
+        let first = self.range.zip(entry.body.total()).and_then(|(range, total)| {
+            let specs = range::parse(range.as_bytes(), 1)?;
+            Some(specs.first()?.resolve(total)?.start)
+        });
+        first.is_none_or(|first| first <= entry.body.progress().0.saturating_add(NEAR))
     }
 
     fn may_use(&self, entry: &Entry, now: Timestamp) -> bool {

@@ -35,6 +35,7 @@ pub(super) struct Lead {
     asked: Asked,
     /// The range that the client wants, where that is all that is fetched.
     range: Option<HeaderValue>,
+    _pilot: Pilot,
 }
 
 /// What the origin is asked.
@@ -57,7 +58,7 @@ enum Next {
     /// It does not fit the question: ask again, plainly.
     AskPlainly,
     /// Everybody knows; the body is to be written.
-    Pour(Writer, IncomingBody),
+    Pour(Box<(Writer, IncomingBody)>),
     /// Everybody knows all there is to know.
     Landed,
 }
@@ -93,12 +94,12 @@ impl Lead {
             key: inquiry.key.clone(),
             asked: Asked::new(&inquiry.request),
             range: inquiry.range.cloned(),
+            _pilot: Pilot(flights.clone(), flight.clone()),
         }
     }
 
     /// Fetches, and tells everybody what came of it.
     pub(super) async fn run(mut self) {
-        let _pilot = Pilot(self.flights.clone(), self.flight.clone());
         let mut question = self.question();
         loop {
             let next = match self.ask(&question).await {
@@ -107,7 +108,10 @@ impl Lead {
             };
             question = match next {
                 Next::Landed => return,
-                Next::Pour(writer, body) => return self.pour(writer, body).await,
+                Next::Pour(pouring) => {
+                    let (writer, body) = *pouring;
+                    return self.pour(writer, body).await;
+                }
                 Next::AskPlainly => self.plain_question(),
             };
         }
@@ -260,7 +264,7 @@ impl Lead {
         }
         let stored = writer.keeps() && !self.flight.doom.is_set();
         self.flight.land(What::Entry { entry, variant, stored }, Some(answered));
-        Next::Pour(writer, inbound.body)
+        Next::Pour(Box::new((writer, inbound.body)))
     }
 
     /// A response for one client: all others go for themselves, at once.

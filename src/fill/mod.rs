@@ -200,9 +200,9 @@ impl Flights {
             }
             match self.wait(&seat, late.is_none()).await {
                 Some(landing) => match self.for_follower(&seat, &inquiry, landing, elections) {
-                    After::Served(outcome) => return outcome,
-                    After::Again => {}
-                    After::Elect => elections += 1,
+                    Ok(outcome) => return outcome,
+                    Err(Again::OwnVariant) => {}
+                    Err(Again::Elected) => elections += 1,
                 },
                 None => {
                     COUNTERS.overdue.bump();
@@ -290,38 +290,38 @@ impl Flights {
         inquiry: &Inquiry<'_>,
         landing: Landing,
         elections: u8,
-    ) -> After {
+    ) -> Result<Outcome, Again> {
         let how = How::Collapsed;
         let outcome = match landing.what {
             // A response for other values of the fields that Vary names: on to one's own, which now
             // has a key, so that all who want the same share one fetch again.
             What::Entry { entry, variant, .. } if !selects(inquiry, &entry, &variant) => {
-                return After::Again;
+                return Err(Again::OwnVariant);
             }
             What::Entry { entry, stored, .. } => Outcome::Entry { entry, how, stored },
             What::Revalidated(entry) => Outcome::Revalidated { entry, how },
             What::Uncacheable(reason) => {
                 COUNTERS.released.bump();
-                return After::Served(uncacheable(reason, None));
+                return Ok(uncacheable(reason, None));
             }
             What::Erroring => Outcome::Erroring { inbound: None },
             What::Failed(fault) => {
-                // The first who comes back leads for all the others.
                 let again = fault.kind.retryable() && elections < self.settings.elections;
-                return if again { After::Elect } else { After::Served(Outcome::Failed(fault)) };
+                return if again { Err(Again::Elected) } else { Ok(Outcome::Failed(fault)) };
             }
         };
         debug_assert!(!seat.leads);
         COUNTERS.collapsed.bump();
-        After::Served(outcome)
+        Ok(outcome)
     }
 }
 
-/// What a client that waited does next.
-enum After {
-    Served(Outcome),
-    Again,
-    Elect,
+/// Why a client that waited asks again.
+enum Again {
+    /// What came is another variant.
+    OwnVariant,
+    /// The fetch failed; the first who comes back leads for all the others.
+    Elected,
 }
 
 fn uncacheable(reason: Reason, inbound: Option<Inbound>) -> Outcome {

@@ -46,16 +46,18 @@ impl Lead {
                         return writer.cut(Cut::Abandoned, keep);
                     }
                 }
-                Some(Err(_)) if resumes > 0 => {
-                    resumes -= 1;
-                    match self.resume(writer.entry()).await {
-                        Some((rest, end)) => (body, told_end) = (rest, Some(end)),
-                        None => resumes = 0,
-                    }
-                }
                 Some(Err(_)) => {
-                    let keep = self.may_keep_part(writer.entry());
-                    return writer.cut(Cut::Origin, keep);
+                    let rest = match resumes {
+                        0 => None,
+                        _ => self.resume(writer.entry()).await,
+                    };
+                    // A body that has failed must not be polled again: it would end cleanly.
+                    let Some((rest, end)) = rest else {
+                        let keep = self.may_keep_part(writer.entry());
+                        return writer.cut(Cut::Origin, keep);
+                    };
+                    (body, told_end) = (rest, Some(end));
+                    resumes -= 1;
                 }
                 None if told_end.is_some_and(|end| writer.entry().body.progress().0 != end) => {
                     return writer.cut(Cut::Length, false);

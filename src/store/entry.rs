@@ -190,6 +190,16 @@ impl Resource {
         Resource { variants: others.cloned().collect(), retired: AtomicBool::new(false) }
     }
 
+    /// Whether ranges of a representation would take the place of a whole one that came while they
+    /// were being fetched.
+    pub(super) fn has_better(&self, names: &Names, entry: &Entry) -> bool {
+        let variant = self.variants.iter().find(|variant| variant.names.key == names.key);
+        !entry.is_whole()
+            && variant.is_some_and(|Variant { entry: held, .. }| {
+                held.is_whole() && held.stored.response_time >= entry.stored.request_time
+            })
+    }
+
     /// The names of `entry`, if it is (still) one of these.
     pub(super) fn names_of(&self, entry: &Arc<Entry>) -> Option<&Names> {
         let variant = self.variants.iter().find(|variant| Arc::ptr_eq(&variant.entry, entry));

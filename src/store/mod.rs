@@ -359,7 +359,8 @@ impl Store {
         self.memory.change(&place.key, self.clock.now(), |held| {
             // Asked under the lock that a removal takes: whoever dooms the fill before removing
             // the URL cannot be overtaken.
-            if place.doom.is_set() {
+            if place.doom.is_set() || held.is_some_and(|held| held.has_better(&place.names, &entry))
+            {
                 return Change::Nothing;
             }
             placed = true;

@@ -1,0 +1,5 @@
+//! Flights in short plays: an origin over real sockets, clients, what must come of it.
+
+mod sharing;
+mod stage;
+mod validation;
