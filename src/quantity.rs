@@ -119,8 +119,11 @@ fn split(text: &str) -> Option<(u64, &str, &str)> {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.0.as_millis() as u64;
-        let (unit, factor) =
-            SPANS.iter().rev().find(|(_, factor)| ms % factor == 0 && ms > 0).unwrap_or(&("s", 1));
+        let (unit, factor) = SPANS
+            .iter()
+            .rev()
+            .find(|(_, factor)| ms.is_multiple_of(*factor) && ms > 0)
+            .unwrap_or(&("s", 1));
         write!(f, "{}{unit}", ms / factor)
     }
 }
@@ -131,7 +134,7 @@ impl fmt::Display for Size {
         let (unit, factor) = binary
             .iter()
             .rev()
-            .find(|(_, factor)| self.0 % factor == 0 && self.0 > 0)
+            .find(|(_, factor)| self.0.is_multiple_of(*factor) && self.0 > 0)
             .unwrap_or(&("B", 1));
         write!(f, "{}{unit}", self.0 / factor)
     }

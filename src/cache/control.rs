@@ -1,5 +1,6 @@
 //! Which of the fields that control caching counts for us (RFC 9213 section 2.2).
 
+use http::HeaderName;
 use http::header::{EXPIRES, HeaderMap};
 
 use crate::header::cache_control::Directives;
@@ -64,11 +65,15 @@ impl Control {
     }
 }
 
-/// Moves the fields that are meant for us alone out of `headers`: `Brink-Cache-Control` and
-/// `Surrogate-Control`. Clients never see them; a later 304 may still need them.
+/// The tags by which an origin groups its responses, in the forms that two networks made known.
+const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
+const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+
+/// Moves the fields that are meant for us alone out of `headers`: `Brink-Cache-Control`,
+/// `Surrogate-Control` and tags. Clients never see them; a later 304 may still need them.
 pub fn hide(headers: &mut HeaderMap) -> HeaderMap {
     let mut hidden = HeaderMap::new();
-    for name in [targeted::OWN, surrogate_control::SURROGATE_CONTROL] {
+    for name in [targeted::OWN, surrogate_control::SURROGATE_CONTROL, SURROGATE_KEY, CACHE_TAG] {
         super::storable::move_field(headers, &mut hidden, &name);
     }
     hidden
@@ -78,7 +83,7 @@ pub fn hide(headers: &mut HeaderMap) -> HeaderMap {
 mod tests {
     use super::*;
     use crate::header::cache_control::Delta;
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
 
     fn choose(fields: &[(&'static str, &'static str)]) -> (ControlField, Option<u64>) {
         let mut headers = HeaderMap::new();

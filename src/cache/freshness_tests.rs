@@ -1,3 +1,5 @@
+//! Tests of `freshness`: which field decides, and the arithmetic of age.
+
 use super::*;
 use crate::cache::Policy;
 use crate::cache::settings::{CustomRule, DefaultTtl, Settings};

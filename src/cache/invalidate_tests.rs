@@ -1,3 +1,5 @@
+//! Tests of `invalidate`: which URLs an unsafe method makes old.
+
 use super::*;
 use crate::cache::test_support::fields;
 use proptest::prelude::*;

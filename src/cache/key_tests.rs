@@ -1,3 +1,5 @@
+//! Tests of `key`: what shares a key and what never does.
+
 use super::*;
 use crate::cache::Settings;
 use http::{HeaderValue, Method};

@@ -1,3 +1,5 @@
+//! Tests of `partial`: where a 206 belongs and what may be joined.
+
 use super::*;
 use crate::cache::test_support::{fields, stored};
 

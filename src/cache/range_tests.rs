@@ -1,3 +1,5 @@
+//! Tests of `range`: which bytes a client gets.
+
 use super::*;
 use crate::cache::test_support::{fields, stored};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of `reuse`: what may be served and why.
+
 use super::*;
 use crate::cache::settings::{ClientDirectives, Settings};
 use crate::cache::test_support::{ask, fields, stored_by};

@@ -1,3 +1,5 @@
+//! Tests of `storable`: what may be kept and in what form.
+
 use super::*;
 use crate::cache::settings::{CustomRule, NoCacheRule, Settings};
 use crate::cache::test_support::{NOW, fields};

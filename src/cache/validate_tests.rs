@@ -1,3 +1,5 @@
+//! Tests of `validate`: the question to the origin and what its answer changes.
+
 use super::*;
 use crate::cache::test_support::{NOW, ask, fields, stored, stored_by};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Tests of `cache_control`: what directives are read from which text.
+
 use super::*;
 use http::HeaderValue;
 use proptest::prelude::*;

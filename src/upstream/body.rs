@@ -32,7 +32,8 @@ pub struct IncomingBody {
     /// Runs only while nothing comes.
     stall: Option<Pin<Box<Sleep>>>,
     stalled: bool,
-    failed: bool,
+    /// Why it failed; told again to whoever asks again, since an end would look clean.
+    failed: Option<Fault>,
 }
 
 /// The connection that a response came on, and what becomes of it.
@@ -62,7 +63,7 @@ impl IncomingBody {
             between_bytes,
             stall: None,
             stalled: false,
-            failed: false,
+            failed: None,
         };
         if body.inner.is_end_stream() {
             body.end();
@@ -78,7 +79,6 @@ impl IncomingBody {
     }
 
     fn fail(&mut self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        self.failed = true;
         // A client that broke off its upload breaks the connection of the response as well.
         let upload = self.lease.as_ref().and_then(|lease| lease.upload.as_ref());
         let fault = match upload.map(|progress| progress.stage()) {
@@ -86,7 +86,9 @@ impl IncomingBody {
             _ => fault,
         };
         self.lease = None;
-        Poll::Ready(Some(Err(fault.at(&self.server))))
+        let fault = fault.at(&self.server);
+        self.failed = Some(fault.clone());
+        Poll::Ready(Some(Err(fault)))
     }
 
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -114,8 +116,8 @@ impl Body for IncomingBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
-        if this.failed {
-            return Poll::Ready(None);
+        if let Some(fault) = &this.failed {
+            return Poll::Ready(Some(Err(fault.clone())));
         }
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -139,7 +141,7 @@ impl Body for IncomingBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.failed || self.inner.is_end_stream()
+        self.failed.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,0 +1,110 @@
+//! The routes of the admin listener.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::admin::problem::Problem;
+use crate::admin::{Admin, ReloadAnswer};
+use crate::serve::explain::{Explanation, Question};
+use crate::site::{Entry, display_host};
+use crate::telemetry::metrics::CONTENT_TYPE;
+
+/// The largest body an order may have.
+const BODY_LIMIT: usize = 64 << 10;
+/// How many sites one page of the list holds at most.
+const PAGE: usize = 1000;
+
+/// All routes.
+pub(super) fn router(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/v1/sites", get(sites))
+        .route("/v1/explain", post(explain))
+        .route("/v1/reload", post(reload))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    if admin.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], (admin.metrics)())
+}
+
+#[derive(Deserialize)]
+struct Page {
+    /// List sites whose name follows this one.
+    #[serde(default)]
+    after: String,
+}
+
+async fn sites(State(admin): State<Arc<Admin>>, Query(page): Query<Page>) -> impl IntoResponse {
+    let snapshot = admin.sites.snapshot();
+    let mut entries: Vec<_> = snapshot
+        .names
+        .iter()
+        .map(|(_, entry)| entry)
+        .filter(|entry| *entry.name > *page.after)
+        .collect();
+    entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let listed: Vec<_> =
+        entries.into_iter().take(PAGE).map(|entry| ListedSite::of(entry)).collect();
+    Json(
+        serde_json::json!({ "total": snapshot.len(), "generation": snapshot.generation, "sites": listed }),
+    )
+}
+
+/// One site in the list.
+#[derive(Serialize)]
+struct ListedSite {
+    name: String,
+    hosts: Vec<String>,
+    /// Whether a request has built it since it was loaded.
+    in_use: bool,
+    /// Whether it was good once and cannot be built now.
+    failed: bool,
+}
+
+impl ListedSite {
+    fn of(entry: &Entry) -> Self {
+        ListedSite {
+            name: entry.name.to_string(),
+            hosts: entry.hosts.iter().map(|host| display_host(host)).collect(),
+            in_use: entry.site_in_use().is_some(),
+            failed: entry.failed(),
+        }
+    }
+}
+
+async fn explain(
+    State(admin): State<Arc<Admin>>,
+    Json(question): Json<Question>,
+) -> Result<Json<Explanation>, Problem> {
+    admin
+        .serve
+        .explain(&question)
+        .map(Json)
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))
+}
+
+async fn reload(State(admin): State<Arc<Admin>>) -> Result<Json<ReloadAnswer>, Problem> {
+    let (answer, answered) = oneshot::channel();
+    let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node is stopping");
+    admin.reload.send(answer).await.map_err(|_| gone())?;
+    answered.await.map(Json).map_err(|_| gone())
+}

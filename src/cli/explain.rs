@@ -1,0 +1,51 @@
+//! `brink explain URL`: asks a running node what it would do with a request, and why.
+
+use http::Method;
+
+use crate::cli::{COULD_NOT_RUN, FOUND_WRONG, Reach};
+
+/// What `brink explain` understands.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The URL as a client would ask for it: `http://www.example.com/a.jpg?x=1`.
+    url: String,
+    /// A request field, as in `-H 'Accept-Encoding: br'`; may be given often.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The request method.
+    #[arg(short = 'X', long, default_value = "GET")]
+    method: String,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// Explains; finds wrong when the node would refuse the request.
+pub(crate) fn run(arguments: Arguments) -> u8 {
+    let order = serde_json::json!({
+        "url": arguments.url,
+        "method": arguments.method,
+        "headers": arguments.headers,
+    });
+    match arguments.reach.ask(Method::POST, "/v1/explain", Some(order)) {
+        Ok((status, answer)) if status.is_success() => {
+            match answer.get("story").and_then(|story| story.as_str()) {
+                Some(story) if !arguments.reach.json() => print!("{story}"),
+                _ => println!("{answer:#}"),
+            }
+            if answer.get("refused").is_some_and(|refused| !refused.is_null()) {
+                FOUND_WRONG
+            } else {
+                0
+            }
+        }
+        Ok((_, problem)) => {
+            let detail = problem.get("detail").and_then(|detail| detail.as_str());
+            eprintln!("brink: {}", detail.unwrap_or("the node refused without a reason"));
+            COULD_NOT_RUN
+        }
+        Err(error) => {
+            eprintln!("brink: {error}");
+            COULD_NOT_RUN
+        }
+    }
+}

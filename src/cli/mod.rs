@@ -1,0 +1,70 @@
+//! The command line: one verb, one file.
+//!
+//! Exit codes are the same for every verb: 0 all is well, 1 something was found wrong, 2 the command
+//! could not run.
+
+mod check;
+mod client;
+pub mod demo;
+mod explain;
+mod reload;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Something was found wrong.
+pub(crate) const FOUND_WRONG: u8 = 1;
+/// The command could not run.
+pub(crate) const COULD_NOT_RUN: u8 = 2;
+
+/// An edge cache node: a reverse proxy for many sites that caches by RFC 9111 and explains every
+/// decision.
+#[derive(Parser)]
+#[command(name = "brink", version, about, propagate_version = true, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start a node on loopback with an origin of its own and show what it does.
+    Demo(demo::verb::Arguments),
+    /// Start a node from a settings file.
+    Run(run::Arguments),
+    /// Check the node file and the site documents; print the effective settings.
+    Check(check::Arguments),
+    /// Tell a running node to read its files again.
+    Reload(reload::Arguments),
+    /// Ask a running node what it would do with a request, and why. Nothing is fetched or changed.
+    Explain(explain::Arguments),
+}
+
+/// Where a running node listens for orders.
+#[derive(clap::Args)]
+pub(crate) struct Reach {
+    /// The node's settings file.
+    #[arg(short, long, default_value = "/etc/brink/brink.toml")]
+    config: PathBuf,
+    /// The admin socket, if not the one that the settings file names.
+    #[arg(long)]
+    socket: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads the command line, runs the verb and tells how it went.
+pub fn main() -> ExitCode {
+    let code = match CommandLine::parse().verb {
+        Verb::Demo(arguments) => demo::verb::run(arguments),
+        Verb::Run(arguments) => run::run(arguments),
+        Verb::Check(arguments) => check::run(arguments),
+        Verb::Reload(arguments) => reload::run(arguments),
+        Verb::Explain(arguments) => explain::run(arguments),
+    };
+    ExitCode::from(code)
+}

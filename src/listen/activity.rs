@@ -1,0 +1,113 @@
+//! What one connection is doing, as its I/O, its requests and its driver tell each other.
+//!
+//! All of them run in the connection's own task, save that bodies may be dropped elsewhere; plain
+//! relaxed atomics carry the news.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+/// The state of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// Requests begun so far.
+    begun: AtomicU32,
+    /// Requests whose response is not yet whole.
+    active: AtomicU32,
+    /// Requests given up by the client before the handler had an answer.
+    cancelled: AtomicU32,
+    /// Reads that brought bytes, and how many there had been when the last request began.
+    reads: AtomicU32,
+    reads_at_request: AtomicU32,
+    /// HTTP/1: hyper has bytes of a response that are not yet all written.
+    unflushed: AtomicBool,
+    /// The connection should end after the running response.
+    closing: AtomicBool,
+    /// Bytes of a request may still arrive that nobody will read as such.
+    leftover: AtomicBool,
+    /// The connection has become a tunnel (RFC 9110 section 7.8), which ends by its own rules.
+    tunnel: AtomicBool,
+}
+
+impl Activity {
+    pub(super) fn begin(self: &Arc<Self>) -> Running {
+        self.begun.fetch_add(1, Relaxed);
+        self.active.fetch_add(1, Relaxed);
+        self.reads_at_request.store(self.reads.load(Relaxed), Relaxed);
+        Running { activity: self.clone(), answered: false }
+    }
+
+    pub(super) fn begun(&self) -> u32 {
+        self.begun.load(Relaxed)
+    }
+
+    pub(super) fn active(&self) -> u32 {
+        self.active.load(Relaxed)
+    }
+
+    pub(super) fn cancelled(&self) -> u32 {
+        self.cancelled.load(Relaxed)
+    }
+
+    pub(super) fn note_read(&self) {
+        self.reads.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn reads(&self) -> u32 {
+        self.reads.load(Relaxed)
+    }
+
+    pub(super) fn set_unflushed(&self, unflushed: bool) {
+        self.unflushed.store(unflushed, Relaxed);
+    }
+
+    pub(super) fn unflushed(&self) -> bool {
+        self.unflushed.load(Relaxed)
+    }
+
+    pub(super) fn close(&self) {
+        self.closing.store(true, Relaxed);
+    }
+
+    pub(super) fn closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    pub(super) fn set_leftover(&self, leftover: bool) {
+        self.leftover.store(leftover, Relaxed);
+    }
+
+    pub(super) fn become_tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// Whether the client may still be sending what will not be read: then closing at once would
+    /// reset the connection and could destroy the response on its way (RFC 9112 section 9.6).
+    pub(super) fn lingers(&self) -> bool {
+        let unread = self.reads.load(Relaxed) != self.reads_at_request.load(Relaxed);
+        !self.tunnel.load(Relaxed) && (unread || self.leftover.load(Relaxed) || self.closing())
+    }
+}
+
+/// One running request; over when its response is whole or given up.
+#[derive(Debug)]
+pub(super) struct Running {
+    activity: Arc<Activity>,
+    answered: bool,
+}
+
+impl Running {
+    /// The handler has an answer, which will now be sent.
+    pub(super) fn answered(mut self) -> Running {
+        self.answered = true;
+        self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.activity.active.fetch_sub(1, Relaxed);
+        if !self.answered {
+            self.activity.cancelled.fetch_add(1, Relaxed);
+        }
+    }
+}

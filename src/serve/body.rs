@@ -1,0 +1,185 @@
+//! The one body type that the edge sends: an enum, so that a hit boxes nothing.
+//!
+//! Every body carries the request's [`Settlement`] and adds up the bytes that leave; when the body
+//! ends, or is dropped because the client went away, the request is settled.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::serve::settle::Settlement;
+use crate::{store, upstream};
+
+/// The body of a response.
+pub struct Body {
+    source: Source,
+    settlement: Option<Box<Settlement>>,
+}
+
+/// Where the bytes come from.
+pub enum Source {
+    /// No bytes at all.
+    Empty,
+    /// Bytes at hand: small stored objects and answers of our own.
+    Whole(Bytes),
+    /// A stored object, or one range of it, which may still be growing.
+    Stored(store::Reader),
+    /// Several ranges of a stored object, as `multipart/byteranges` (RFC 9110 section 14.6).
+    Multipart(Box<Multipart>),
+    /// The origin's response as it comes, trailers included.
+    Upstream(Box<upstream::IncomingBody>),
+}
+
+/// Why a body ended before its end; the connection or stream is reset, never closed cleanly.
+#[derive(Debug)]
+pub struct Broken(pub String);
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// The parts of a `multipart/byteranges` body that are still to be sent.
+pub struct Multipart {
+    parts: VecDeque<(Bytes, store::Reader)>,
+    current: Option<store::Reader>,
+    closing: Option<Bytes>,
+    left: u64,
+}
+
+impl Multipart {
+    /// A body of `parts` (the head of each and the reader of its bytes), ended by `closing`;
+    /// `length` is the sum of all.
+    pub fn new(parts: VecDeque<(Bytes, store::Reader)>, closing: Bytes, length: u64) -> Self {
+        Multipart { parts, current: None, closing: Some(closing), left: length }
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        if let Some(reader) = &mut self.current {
+            match ready!(reader.poll_chunk(cx)) {
+                Some(Ok(chunk)) => return Poll::Ready(Some(Ok(chunk))),
+                Some(Err(cut)) => return Poll::Ready(Some(Err(Broken(cut.to_string())))),
+                None => self.current = None,
+            }
+        }
+        Poll::Ready(match self.parts.pop_front() {
+            Some((head, reader)) => {
+                self.current = Some(reader);
+                Some(Ok(head))
+            }
+            None => self.closing.take().map(Ok),
+        })
+    }
+}
+
+impl Body {
+    /// A body that is not yet tied to a request's settlement.
+    pub fn new(source: Source) -> Self {
+        Body { source, settlement: None }
+    }
+
+    /// No bytes.
+    pub fn empty() -> Self {
+        Body::new(Source::Empty)
+    }
+
+    /// These bytes.
+    pub fn whole(bytes: Bytes) -> Self {
+        Body::new(if bytes.is_empty() { Source::Empty } else { Source::Whole(bytes) })
+    }
+
+    /// Ties the request's settlement to the body: it is settled when the body is gone.
+    pub fn settled_by(&mut self, mut settlement: Box<Settlement>) {
+        if self.source.is_finished() {
+            settlement.ended();
+        }
+        self.settlement = Some(settlement);
+    }
+}
+
+impl Source {
+    /// Whether nothing is left to send. The connection stops asking once the announced length is
+    /// sent, so this cannot wait for the poll that returns nothing.
+    fn is_finished(&self) -> bool {
+        match self {
+            Source::Empty => true,
+            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Stored(reader) => reader.remaining() == Some(0),
+            Source::Multipart(multipart) => multipart.left == 0,
+            Source::Upstream(body) => http_body::Body::is_end_stream(body.as_ref()),
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let chunk = match self {
+            Source::Empty => None,
+            Source::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Source::Empty;
+                Some(Ok(bytes))
+            }
+            Source::Stored(reader) => ready!(reader.poll_chunk(cx))
+                .map(|chunk| chunk.map_err(|cut| Broken(cut.to_string()))),
+            Source::Multipart(multipart) => {
+                let chunk = ready!(multipart.poll_chunk(cx));
+                if let Some(Ok(bytes)) = &chunk {
+                    multipart.left = multipart.left.saturating_sub(bytes.len() as u64);
+                }
+                chunk
+            }
+            Source::Upstream(body) => {
+                let frame = ready!(http_body::Body::poll_frame(Pin::new(body.as_mut()), cx));
+                return Poll::Ready(
+                    frame.map(|frame| frame.map_err(|fault| Broken(fault.to_string()))),
+                );
+            }
+        };
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let body = self.get_mut();
+        let frame = ready!(body.source.poll_next(cx));
+        if let Some(settlement) = &mut body.settlement {
+            match &frame {
+                Some(Ok(frame)) => settlement.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(broken)) => settlement.broke(broken),
+                None => settlement.ended(),
+            }
+            if matches!(frame, Some(Ok(_))) && body.source.is_finished() {
+                settlement.ended();
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.is_finished()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Stored(reader) => {
+                reader.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
+            Source::Multipart(multipart) => SizeHint::with_exact(multipart.left),
+            Source::Upstream(body) => http_body::Body::size_hint(body.as_ref()),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Makes the response out of what was obtained: conditions, ranges, and the fields that say how it
+//! came about.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+
+use crate::cache::{self, Judgement, Precondition, Reason, Selection, Verdict};
+use crate::header::cache_status::CacheStatus;
+use crate::header::request_id::X_REQUEST_ID;
+use crate::header::{content_range, hop_by_hop, via};
+use crate::serve::Serve;
+use crate::serve::answer::Refusal;
+use crate::serve::body::{Body, Source};
+use crate::serve::exchange::Exchange;
+use crate::serve::plan::Asked;
+use crate::serve::range;
+use crate::store::Entry;
+use crate::telemetry::Tier;
+use crate::upstream::Inbound;
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const X_CACHE_HITS: HeaderName = HeaderName::from_static("x-cache-hits");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// An object, and how it was come by.
+pub struct Obtained {
+    what: What,
+    reason: Reason,
+    forward_status: Option<StatusCode>,
+    stored: bool,
+    collapsed: bool,
+}
+
+enum What {
+    Entry(Arc<Entry>),
+    Stream(Box<Inbound>),
+}
+
+impl Obtained {
+    /// From the store.
+    pub fn stored(entry: Arc<Entry>, judgement: Judgement) -> Self {
+        Obtained::of(What::Entry(entry), judgement.reason)
+    }
+
+    /// From the store although it is stale.
+    pub fn stale(entry: Arc<Entry>, reason: Reason) -> Self {
+        Obtained::of(What::Entry(entry), reason)
+    }
+
+    /// From the origin, and shared.
+    pub fn fetched(
+        entry: Arc<Entry>,
+        reason: Reason,
+        forward_status: Option<StatusCode>,
+        stored: bool,
+        collapsed: bool,
+    ) -> Self {
+        Obtained { forward_status, stored, collapsed, ..Obtained::of(What::Entry(entry), reason) }
+    }
+
+    /// From the origin, for this client alone.
+    pub fn streamed(inbound: Inbound, reason: Reason) -> Self {
+        let forward_status = Some(inbound.head.status);
+        Obtained { forward_status, ..Obtained::of(What::Stream(Box::new(inbound)), reason) }
+    }
+
+    fn of(what: What, reason: Reason) -> Self {
+        Obtained { what, reason, forward_status: None, stored: false, collapsed: false }
+    }
+
+    fn cache_status<'a>(&self, name: &'a str, ttl: Option<i64>) -> CacheStatus<'a> {
+        let word = self.reason.as_str();
+        let forward = self.reason.forward();
+        CacheStatus {
+            cache: name,
+            forward,
+            forward_status: self.forward_status.filter(|_| forward.is_some()).map(|s| s.as_u16()),
+            ttl,
+            stored: self.stored,
+            collapsed: self.collapsed,
+            key: None,
+            // Not told twice where RFC 9211 has the same word, or a plain hit says it all.
+            detail: Some(word).filter(|_| {
+                self.reason != Reason::Fresh && forward.is_none_or(|f| f.as_str() != word)
+            }),
+        }
+    }
+}
+
+/// Makes the response.
+///
+/// # Errors
+/// The client's conditions or ranges cannot be met: 412 or 416.
+pub fn deliver(
+    serve: &Serve,
+    exchange: &mut Exchange,
+    asked: &Asked,
+    obtained: Obtained,
+) -> Result<Response<Body>, Refusal> {
+    exchange.decided(obtained.reason);
+    let now = serve.clock.now();
+    let (mut response, ttl, hits) = match &obtained.what {
+        What::Entry(entry) => {
+            exchange.record.outcome.tier = match obtained.forward_status {
+                Some(status) if status != StatusCode::NOT_MODIFIED => Tier::Origin,
+                _ => Tier::Memory,
+            };
+            let judgement = cache::judge(&asked.site.policy, &asked.request(), &entry.stored, now);
+            (from_entry(asked, entry, &judgement)?, Some(judgement.ttl), entry.hits())
+        }
+        What::Stream(_) => (Response::new(Body::empty()), None, 0),
+    };
+    let status = obtained.cache_status(&serve.name, ttl);
+    let reason = obtained.reason;
+    let mut version = Version::HTTP_11;
+    if let What::Stream(inbound) = obtained.what {
+        exchange.record.outcome.tier = Tier::Origin;
+        version = inbound.head.version;
+        response = from_stream(asked, *inbound);
+    }
+    let headers = response.headers_mut();
+    status.append(headers);
+    via::append(headers, version, &serve.name);
+    headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+    if asked.site.respond.x_cache {
+        tell_x_cache(headers, reason, hits);
+    }
+    if asked.site.respond.server_timing {
+        tell_timing(headers, exchange, reason);
+    }
+    Ok(response)
+}
+
+/// The response that a stored object makes for this request.
+fn from_entry(
+    asked: &Asked,
+    entry: &Entry,
+    judgement: &Judgement,
+) -> Result<Response<Body>, Refusal> {
+    let (stored, policy) = (&entry.stored, &asked.site.policy);
+    let (method, fields) = (&asked.head.method, &asked.head.headers);
+    let mut headers = stored.headers.clone();
+    headers.insert(header::AGE, HeaderValue::from(judgement.age.as_secs()));
+    let request = asked.request();
+    if let Some(max_age) =
+        cache::browser_max_age(policy, &request, stored.status, judgement, &stored.lifetimes)
+    {
+        cache::browser::tell(&mut headers, max_age);
+    }
+    let mut status = stored.status;
+    let body = match cache::precondition(method, fields, stored.status, &stored.headers) {
+        Precondition::Failed => {
+            let refusal =
+                Refusal::client(StatusCode::PRECONDITION_FAILED, 41_210_000, "another version");
+            return Err(refusal);
+        }
+        Precondition::NotModified => {
+            status = StatusCode::NOT_MODIFIED;
+            cache::precondition::not_modified_headers(&mut headers);
+            Body::empty()
+        }
+        Precondition::Proceed => match cache::select(policy, method, fields, stored) {
+            Selection::Whole => whole(method, entry, &mut headers),
+            Selection::One(range) => {
+                status = StatusCode::PARTIAL_CONTENT;
+                range::one(entry, range, &mut headers)
+            }
+            Selection::Many(ranges) => {
+                status = StatusCode::PARTIAL_CONTENT;
+                range::many(entry, ranges, &mut headers)
+            }
+            Selection::Unsatisfiable => return Err(unsatisfiable(entry)),
+        },
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn whole(method: &Method, entry: &Entry, headers: &mut HeaderMap) -> Body {
+    if *method == Method::HEAD {
+        if let Some(total) = entry.stored.total.or(entry.body.total()) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(total));
+        }
+        return Body::empty();
+    }
+    match entry.body.whole() {
+        Some(bytes) => Body::whole(bytes.clone()),
+        None => Body::new(Source::Stored(entry.body.reader(0..u64::MAX))),
+    }
+}
+
+fn unsatisfiable(entry: &Entry) -> Refusal {
+    let refusal =
+        Refusal::client(StatusCode::RANGE_NOT_SATISFIABLE, 41_610_003, "illegal range portion");
+    match entry.stored.total {
+        Some(total) => refusal.with(header::CONTENT_RANGE, content_range::unsatisfied(total)),
+        None => refusal,
+    }
+}
+
+/// The origin's response for this client alone.
+fn from_stream(asked: &Asked, inbound: Inbound) -> Response<Body> {
+    let mut response = Response::new(if asked.head.method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::new(Source::Upstream(Box::new(inbound.body)))
+    });
+    *response.status_mut() = inbound.head.status;
+    *response.headers_mut() = inbound.head.headers;
+    hop_by_hop::strip(response.headers_mut());
+    // What was meant for us alone stays with us (RFC 9213 section 2.1).
+    let _ = cache::control::hide(response.headers_mut());
+    response
+}
+
+/// The word that browser extensions know.
+fn x_cache(reason: Reason) -> &'static str {
+    match (reason, reason.verdict()) {
+        (Reason::Revalidated, _) => "REVALIDATED",
+        (_, Verdict::Hit) => "HIT",
+        (_, Verdict::Stale) => "STALE",
+        (_, Verdict::Miss) => "MISS",
+        (_, Verdict::Pass) => "BYPASS",
+    }
+}
+
+fn tell_x_cache(headers: &mut HeaderMap, reason: Reason, hits: u32) {
+    headers.insert(X_CACHE, HeaderValue::from_static(x_cache(reason)));
+    headers.insert(X_CACHE_HITS, HeaderValue::from(hits));
+}
+
+fn tell_timing(headers: &mut HeaderMap, exchange: &Exchange, reason: Reason) {
+    let edge = exchange.started.elapsed().as_secs_f64() * 1e3;
+    let origin = exchange.record.origin.as_ref().and_then(|origin| origin.first_byte);
+    let mut text = format!("cdn-cache;desc={}, edge;dur={edge:.1}", x_cache(reason));
+    if let Some(origin) = origin {
+        text.push_str(&format!(", origin;dur={:.1}", origin.as_secs_f64() * 1e3));
+    }
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.append(SERVER_TIMING, value);
+    }
+}

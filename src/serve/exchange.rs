@@ -1,0 +1,156 @@
+//! What is known about the request at hand: small, owned by its task, never shared.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderValue, Request, StatusCode, header};
+
+use crate::cache::{Key, Reason};
+use crate::clock::Timestamp;
+use crate::fill::Answered;
+use crate::listen::{self, Connection};
+use crate::serve::Serve;
+use crate::site::Site;
+use crate::telemetry::{AccessLog, Ended, Origin, Outcome, Record, Tier, traffic};
+use crate::upstream::{Fault, Scheme};
+
+/// What the log says of a client that went away before its answer began, as nginx does.
+const CLIENT_GONE: u16 = 499;
+
+/// One request and what has come of it so far.
+pub struct Exchange {
+    /// The connection that the request came on.
+    pub connection: Arc<Connection>,
+    /// When its head had been read, by the node's clock.
+    pub now: Timestamp,
+    /// The same moment, for measuring durations.
+    pub started: Instant,
+    /// The request's id, told to the client, the origin and the log.
+    pub request_id: HeaderValue,
+    /// What the access log will say.
+    pub record: Record,
+    /// The site that is asked for, once it is known.
+    pub site: Option<Arc<Site>>,
+    /// Where the request is logged; taken when somebody else settles it.
+    log: Option<AccessLog>,
+}
+
+impl Exchange {
+    /// Begins the exchange of a request whose head was read just now.
+    pub fn begin(
+        serve: &Serve,
+        connection: &Arc<Connection>,
+        request: &Request<listen::Body>,
+    ) -> Self {
+        let request_id = fresh_id();
+        let now = serve.clock.now();
+        let headers = request.headers();
+        let record = Record {
+            outcome: Outcome {
+                version: request.version(),
+                method: request.method().clone(),
+                status: StatusCode::from_u16(CLIENT_GONE).unwrap_or(StatusCode::REQUEST_TIMEOUT),
+                tier: Tier::Edge,
+                ended: Ended::ClientGone,
+                ..Outcome::default()
+            },
+            time: now,
+            request_id: request_id.clone().into(),
+            client: connection.peer.ip(),
+            host: headers.get(header::HOST).into(),
+            target: request.uri().clone(),
+            tls: connection.tls.as_ref().map(|tls| tls.version),
+            user_agent: headers.get(header::USER_AGENT).into(),
+            referer: headers.get(header::REFERER).into(),
+            ..Record::default()
+        };
+        Exchange {
+            connection: Arc::clone(connection),
+            now,
+            started: Instant::now(),
+            request_id,
+            record,
+            site: None,
+            log: Some(serve.log.clone()),
+        }
+    }
+
+    /// What the client spoke.
+    pub fn scheme(&self) -> Scheme {
+        if self.connection.tls.is_some() { Scheme::Https } else { Scheme::Http }
+    }
+
+    /// Notes under which key the cache was asked.
+    pub fn keyed(&mut self, key: &Key) {
+        self.record.key = Some(key.hash64());
+    }
+
+    /// Notes how the object is obtained; the word goes into the log, the metrics and `Cache-Status`.
+    pub fn decided(&mut self, reason: Reason) {
+        self.record.outcome.verdict = Some((reason.verdict(), reason));
+    }
+
+    /// Notes what the origin answered to this request.
+    pub fn asked_origin(&mut self, answered: &Answered) {
+        let origin = Origin {
+            server: Arc::clone(&answered.server).into(),
+            status: Some(answered.status),
+            connect: answered.timings.connect,
+            first_byte: Some(answered.timings.first_byte),
+            fault: None,
+        };
+        traffic::count_origin(&origin);
+        self.record.origin = Some(origin);
+    }
+
+    /// Notes why the origin did not answer this request.
+    pub fn origin_failed(&mut self, fault: &Fault) {
+        tracing::debug!(%fault, "an origin failed");
+        let origin = Origin {
+            server: fault.server.clone().map(Into::into).unwrap_or_default(),
+            fault: Some(fault.kind.proxy_status()),
+            ..Origin::default()
+        };
+        traffic::count_origin(&origin);
+        self.record.origin = Some(origin);
+    }
+
+    /// Hands out what is needed to settle the request when its body has left.
+    pub fn settle(mut self) -> Option<(Record, Instant, AccessLog)> {
+        let log = self.log.take()?;
+        Some((std::mem::take(&mut self.record), self.started, log))
+    }
+}
+
+/// A client that goes away before its answer begins drops the exchange: that is settled here.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(log) = self.log.take() {
+            self.record.outcome.duration = self.started.elapsed();
+            traffic::count(&self.record.outcome);
+            log.write(std::mem::take(&mut self.record));
+        }
+    }
+}
+
+/// A new request id: 128 random bits as 32 hex digits.
+fn fresh_id() -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let bits = fastrand::u128(..);
+    let digits: [u8; 32] = std::array::from_fn(|at| {
+        DIGITS.get((bits >> (4 * at)) as usize & 15).copied().unwrap_or(b'0')
+    });
+    HeaderValue::from_bytes(&digits).unwrap_or_else(|_| HeaderValue::from_static("0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_are_hex_and_differ() {
+        let (one, other) = (fresh_id(), fresh_id());
+        assert_ne!(one, other);
+        assert!(one.len() == 32 && one.as_bytes().iter().all(u8::is_ascii_hexdigit));
+    }
+}

@@ -1,0 +1,97 @@
+//! Who is asked: checks the request's framing, finds the host and with it the site.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+
+use crate::listen::{BadRequest, framing};
+use crate::serve::Serve;
+use crate::serve::answer::Refusal;
+use crate::serve::exchange::Exchange;
+use crate::site::Site;
+
+/// The site that a request is for, and the host that named it.
+pub struct Identity {
+    /// The site.
+    pub site: Arc<Site>,
+    /// Host and port as the client named them.
+    pub authority: Box<str>,
+}
+
+/// Finds the site of a request.
+///
+/// # Errors
+/// The request cannot be framed safely (RFC 9112), names no host, a host that no site has, or one
+/// that the connection's certificate does not cover (RFC 9110 section 7.4).
+pub fn identify(serve: &Serve, exchange: &mut Exchange, head: &Parts) -> Result<Identity, Refusal> {
+    let authority = framing::check(head, &serve.limits.load()).map_err(refuse_framing)?;
+    let host = canonical_host(authority);
+    let site = match serve.sites.find(&host) {
+        Ok(Some(site)) => site,
+        Ok(None) => return Err(Refusal::unknown_host()),
+        Err(diagnostic) => {
+            tracing::error!(%host, %diagnostic, "a site cannot be built");
+            let message = "the site's settings cannot be used now";
+            return Err(Refusal::edge(StatusCode::SERVICE_UNAVAILABLE, 50_310_000, message));
+        }
+    };
+    exchange.record.site = Arc::<str>::from(&*site.name).into();
+    exchange.site = Some(Arc::clone(&site));
+    if let Some(tls) = &exchange.connection.tls
+        && !tls.certificate.covers(&host)
+    {
+        let message = "this connection's certificate is not for this host";
+        return Err(Refusal::client(StatusCode::MISDIRECTED_REQUEST, 42_110_000, message));
+    }
+    Ok(Identity { site, authority: authority.into() })
+}
+
+/// The host of an authority in the one form that tables and keys use.
+pub fn canonical_host(authority: &str) -> Cow<'_, str> {
+    let name = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.rsplit_once(':').map_or(authority, |(name, _)| name),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    }
+}
+
+fn refuse_framing(bad: BadRequest) -> Refusal {
+    let status = bad.status();
+    let code = match bad {
+        BadRequest::MissingHost => 40_010_040,
+        _ => u32::from(status.as_u16()) * 100_000 + 10_000,
+    };
+    let refusal = Refusal::client(status, code, bad.as_str()).closing();
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => refusal.with(header::ALLOW, allowed_everywhere()),
+        _ => refusal,
+    }
+}
+
+fn allowed_everywhere() -> HeaderValue {
+    HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_one_form() {
+        for (authority, host) in [
+            ("Www.Example.COM", "www.example.com"),
+            ("www.example.com:8080", "www.example.com"),
+            ("www.example.com.", "www.example.com"),
+            ("www.example.com.:80", "www.example.com"),
+            ("[::1]:80", "::1"),
+        ] {
+            assert_eq!(canonical_host(authority), host);
+        }
+    }
+}

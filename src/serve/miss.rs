@@ -1,0 +1,163 @@
+//! Gets an object through the cache: one fetch, shared with whoever else wants the same.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::cache::reuse::Failure;
+use crate::cache::{Reason, usable_on_error};
+use crate::fill::{Answered, How, Inquiry, Order, Outcome};
+use crate::serve::Serve;
+use crate::serve::answer::Refusal;
+use crate::serve::deliver::Obtained;
+use crate::serve::exchange::Exchange;
+use crate::serve::forward;
+use crate::serve::plan::{Asked, Plan};
+use crate::serve::{pass, range};
+use crate::store::Entry;
+use crate::upstream::{Fault, Inbound, Upload};
+
+/// Gets what the store lacks. `base` is what it has: something stale, or some of the bytes.
+///
+/// # Errors
+/// The origin failed, and nothing stale may stand in.
+pub async fn fetch(
+    serve: &Serve,
+    exchange: &mut Exchange,
+    asked: &Asked,
+    plan: &Plan,
+    reason: Reason,
+    base: Option<Arc<Entry>>,
+) -> Result<Obtained, Refusal> {
+    exchange.decided(reason);
+    let base = base.as_ref();
+    let inquiry = Inquiry {
+        key: &plan.key,
+        policy: &asked.site.policy,
+        request: asked.request(),
+        range: range::to_ask(asked, plan, base),
+        base,
+    };
+    let outcome = match reason {
+        Reason::Uncacheable => {
+            serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await
+        }
+        _ => serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await,
+    };
+    match outcome {
+        Outcome::Entry { entry, how, stored } => {
+            let collapsed = note(exchange, &how);
+            Ok(Obtained::fetched(entry, reason, answered_status(&how), stored, collapsed))
+        }
+        Outcome::Revalidated { entry, how } => {
+            exchange.decided(Reason::Revalidated);
+            let collapsed = note(exchange, &how);
+            let status = answered_status(&how).or(Some(StatusCode::NOT_MODIFIED));
+            Ok(Obtained::fetched(entry, Reason::Revalidated, status, true, collapsed))
+        }
+        Outcome::Uncacheable { reason, inbound: Some(inbound) } => {
+            Ok(streamed(exchange, reason, inbound))
+        }
+        Outcome::Uncacheable { reason, inbound: None } => {
+            let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
+            Ok(streamed(exchange, reason, inbound))
+        }
+        Outcome::Erroring { inbound } => {
+            // Of another client's failed answer only that it failed is known.
+            let status =
+                inbound.as_ref().map_or(StatusCode::SERVICE_UNAVAILABLE, |i| i.head.status);
+            match (stale(serve, exchange, asked, base, Failure::Status(status)), inbound) {
+                (Some(obtained), _) => Ok(obtained),
+                (None, Some(inbound)) => Ok(streamed(exchange, Reason::OriginError, inbound)),
+                (None, None) => {
+                    let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
+                    Ok(streamed(exchange, Reason::OriginError, inbound))
+                }
+            }
+        }
+        Outcome::Failed(fault) => {
+            exchange.origin_failed(&fault);
+            stale(serve, exchange, asked, base, Failure::Unreachable)
+                .ok_or_else(|| failed(exchange, &fault))
+        }
+        Outcome::Crowded => {
+            stale(serve, exchange, asked, base, Failure::Unreachable).ok_or_else(crowded)
+        }
+    }
+}
+
+/// Has an entry refreshed behind the client's back.
+pub fn refresh(serve: &Serve, exchange: &Exchange, asked: &Asked, plan: &Plan, entry: &Arc<Entry>) {
+    let inquiry = Inquiry {
+        key: &plan.key,
+        policy: &asked.site.policy,
+        request: asked.request(),
+        range: None,
+        base: Some(entry),
+    };
+    serve.flights.refresh(inquiry, || order(serve, exchange, asked));
+}
+
+/// What it takes to ask the origin for the whole URL.
+fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
+    Order {
+        policy: Arc::clone(&asked.site.policy),
+        group: Arc::clone(&asked.site.group),
+        outbound: forward::outbound(serve, exchange, asked, Upload::Empty),
+    }
+}
+
+/// What is stored, although it is stale, where the origin's failure allows that.
+fn stale(
+    serve: &Serve,
+    exchange: &mut Exchange,
+    asked: &Asked,
+    base: Option<&Arc<Entry>>,
+    failure: Failure,
+) -> Option<Obtained> {
+    let entry = base.filter(|entry| range::has_all(asked, entry))?;
+    let now = serve.clock.now();
+    let leave = usable_on_error(&asked.site.policy, &asked.request(), &entry.stored, failure, now)?;
+    exchange.decided(leave);
+    Some(Obtained::stale(Arc::clone(entry), leave))
+}
+
+fn streamed(exchange: &mut Exchange, reason: Reason, inbound: Inbound) -> Obtained {
+    exchange.decided(reason);
+    exchange.asked_origin(&Answered {
+        status: inbound.head.status,
+        server: Arc::clone(&inbound.server),
+        timings: inbound.timings,
+    });
+    Obtained::streamed(inbound, reason)
+}
+
+fn failed(exchange: &mut Exchange, fault: &Fault) -> Refusal {
+    exchange.decided(Reason::OriginError);
+    Refusal::from(fault)
+}
+
+fn crowded() -> Refusal {
+    let refusal =
+        Refusal::edge(StatusCode::SERVICE_UNAVAILABLE, 50_310_000, "too many wait for the same");
+    refusal.with(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"))
+}
+
+/// Notes who answered; whether the client shared another's fetch.
+fn note(exchange: &mut Exchange, how: &How) -> bool {
+    match how {
+        How::Led(answered) => {
+            exchange.asked_origin(answered);
+            false
+        }
+        How::Collapsed => true,
+        How::Stored => false,
+    }
+}
+
+fn answered_status(how: &How) -> Option<StatusCode> {
+    match how {
+        How::Led(answered) => Some(answered.status),
+        How::Collapsed | How::Stored => None,
+    }
+}

@@ -1,0 +1,160 @@
+//! The life of one request, told once.
+//!
+//! | step | file | what it settles |
+//! |---|---|---|
+//! | identify | `identify.rs` | is the request sound, and which site is it for? |
+//! | admit | `admit.rs` | does the site take it? |
+//! | plan | `plan.rs` | may the cache be asked, and under which key? |
+//! | judge | `judge.rs` | what is stored, and may it be used? |
+//! | obtain | `miss.rs` `pass.rs` `head.rs` | get what the store cannot give |
+//! | deliver | `deliver.rs` `range.rs` | conditions, ranges, the fields that say how it went |
+//! | settle | `settle.rs` | count it, log it |
+//!
+//! A step returns what it found; only [`Serve::story`] and [`Serve::obtain`] branch on it. Whatever
+//! goes wrong on the way is a [`Refusal`](answer::Refusal), which `answer.rs` alone turns into a
+//! response.
+
+mod admit;
+pub mod answer;
+pub mod body;
+mod deliver;
+mod exchange;
+pub mod explain;
+mod forward;
+mod head;
+mod identify;
+mod judge;
+mod miss;
+mod pass;
+mod plan;
+mod range;
+mod settle;
+mod tunnel;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+
+use crate::clock::Clock;
+use crate::fill::Flights;
+use crate::listen::{self, Connection, Handler};
+use crate::site::Sites;
+use crate::store::Store;
+use crate::telemetry::AccessLog;
+
+use answer::Refusal;
+use body::Body;
+use deliver::Obtained;
+use exchange::Exchange;
+use judge::Finding;
+use plan::{Asked, Course, Plan};
+
+/// Everything that the story needs of the node.
+pub struct Serve {
+    /// What the node calls itself in `Via`, `Cache-Status`, `Proxy-Status` and `CDN-Loop`.
+    pub name: String,
+    /// All sites.
+    pub sites: Arc<Sites>,
+    /// Where stored responses are.
+    pub store: Arc<Store>,
+    /// Fetches under way.
+    pub flights: Arc<Flights>,
+    /// The node's clock.
+    pub clock: Clock,
+    /// Where requests are logged.
+    pub log: AccessLog,
+    /// The limits on a request's head.
+    pub limits: Arc<ArcSwap<listen::Settings>>,
+}
+
+impl Handler for Serve {
+    type Body = Body;
+
+    async fn handle(
+        &self,
+        connection: &Arc<Connection>,
+        request: Request<listen::Body>,
+    ) -> Response<Body> {
+        let mut exchange = Exchange::begin(self, connection, &request);
+        let told = AssertUnwindSafe(self.story(&mut exchange, request)).catch_unwind().await;
+        let response = match told {
+            Ok(Ok(response)) => response,
+            Ok(Err(refusal)) => answer::answer(&self.name, &mut exchange, refusal),
+            // A panic costs its own request and no other.
+            Err(_) => answer::answer(&self.name, &mut exchange, Refusal::broken().closing()),
+        };
+        settle::settle(exchange, response)
+    }
+}
+
+impl Serve {
+    /// The steps in their order.
+    async fn story(
+        &self,
+        exchange: &mut Exchange,
+        request: Request<listen::Body>,
+    ) -> Result<Response<Body>, Refusal> {
+        let (head, upload) = request.into_parts();
+        let identity = identify::identify(self, exchange, &head)?;
+        admit::admit(self, &identity.site, &head)?;
+        let scheme = exchange.scheme();
+        let mut asked = Asked::new(scheme, identity, head)?;
+        match plan::plan(self, &asked, !upload.is_end_stream()) {
+            Course::Pass(reason) => pass::pass(self, exchange, &mut asked, upload, reason).await,
+            Course::Cache(plan) => {
+                exchange.keyed(&plan.key);
+                let obtained = self.obtain(exchange, &asked, &plan).await?;
+                deliver::deliver(self, exchange, &asked, obtained)
+            }
+        }
+    }
+
+    /// Gets the object that the cache is asked for: from the store, or through it.
+    async fn obtain(
+        &self,
+        exchange: &mut Exchange,
+        asked: &Asked,
+        plan: &Plan,
+    ) -> Result<Obtained, Refusal> {
+        match judge::judge(self, asked, plan, exchange.now) {
+            Finding::Usable(entry, judgement) => Ok(Obtained::stored(entry, judgement)),
+            Finding::Refreshable(entry, judgement) => {
+                miss::refresh(self, exchange, asked, plan, &entry);
+                Ok(Obtained::stored(entry, judgement))
+            }
+            Finding::Refused(reason) => Err(Refusal::not_stored(exchange, reason)),
+            Finding::Wanting(reason, base) if asked.head.method == Method::HEAD => {
+                head::ask(self, exchange, asked, plan, reason, base).await
+            }
+            Finding::Wanting(reason, base) => {
+                miss::fetch(self, exchange, asked, plan, reason, base).await
+            }
+        }
+    }
+}
+
+impl Refusal {
+    /// No site has the host.
+    fn unknown_host() -> Self {
+        Refusal::client(StatusCode::BAD_REQUEST, 40_010_041, "bucket not found")
+    }
+
+    /// Something of ours broke.
+    fn broken() -> Self {
+        Refusal::edge(StatusCode::INTERNAL_SERVER_ERROR, 50_010_000, "internal error")
+    }
+
+    /// The client wanted an answer from the store or none (RFC 9111 section 5.2.1.7).
+    fn not_stored(exchange: &mut Exchange, reason: crate::cache::Reason) -> Self {
+        exchange.decided(reason);
+        Refusal::client(
+            StatusCode::GATEWAY_TIMEOUT,
+            50_410_000,
+            "not stored, and only-if-cached was asked for",
+        )
+    }
+}

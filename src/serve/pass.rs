@@ -1,0 +1,107 @@
+//! Past the cache: the request goes to the origin, and its answer to this client alone.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use crate::cache::{self, Reason};
+use crate::fill::Answered;
+use crate::listen;
+use crate::serve::Serve;
+use crate::serve::answer::Refusal;
+use crate::serve::body::Body;
+use crate::serve::deliver::{self, Obtained};
+use crate::serve::exchange::Exchange;
+use crate::serve::plan::{self, Asked};
+use crate::serve::{forward, tunnel};
+use crate::upstream::{self, Inbound, Upload};
+
+/// Passes a request on.
+///
+/// # Errors
+/// The origin failed, or the client's body was too large.
+pub async fn pass(
+    serve: &Serve,
+    exchange: &mut Exchange,
+    asked: &mut Asked,
+    upload: listen::Body,
+    reason: Reason,
+) -> Result<Response<Body>, Refusal> {
+    exchange.decided(reason);
+    let inbound = ask(serve, exchange, asked, stream(asked, upload)).await?;
+    exchange.asked_origin(&Answered {
+        status: inbound.head.status,
+        server: Arc::clone(&inbound.server),
+        timings: inbound.timings,
+    });
+    if inbound.head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(switch(exchange, asked, inbound));
+    }
+    invalidate(serve, asked, &inbound);
+    deliver::deliver(serve, exchange, asked, Obtained::streamed(inbound, reason))
+}
+
+/// Sends the request to the origin.
+///
+/// # Errors
+/// The origin's fault.
+pub async fn ask(
+    serve: &Serve,
+    exchange: &mut Exchange,
+    asked: &Asked,
+    upload: Upload,
+) -> Result<Inbound, Refusal> {
+    let outbound = forward::outbound(serve, exchange, asked, upload);
+    match upstream::send(&asked.site.group, outbound).await {
+        Ok(inbound) => Ok(inbound),
+        Err(fault) => {
+            exchange.origin_failed(&fault);
+            if exchange.record.outcome.verdict.is_none() {
+                exchange.decided(Reason::OriginError);
+            }
+            Err(Refusal::from(&fault))
+        }
+    }
+}
+
+/// The client's body, as it comes.
+fn stream(asked: &Asked, mut upload: listen::Body) -> Upload {
+    if upload.is_end_stream() {
+        return Upload::Empty;
+    }
+    let grpc = asked.head.headers.get(header::CONTENT_TYPE);
+    if grpc.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
+        // A conversation: the client waits for answers before it goes on.
+        upload.allow_pauses();
+    }
+    Upload::Boxed(upload.map_err(upstream::BoxError::from).boxed_unsync())
+}
+
+/// RFC 9111 section 4.4: what an unsafe method changed is not served from the store any more.
+fn invalidate(serve: &Serve, asked: &Asked, inbound: &Inbound) {
+    let (request, head) = (asked.request(), &inbound.head);
+    let targets = cache::invalidates(&request, head.status, &head.headers);
+    for target in targets {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target.as_str(), None),
+        };
+        let request = cache::Request { path, query, ..request };
+        serve.flights.invalidate(&plan::key_of(serve, &asked.site, &request));
+    }
+}
+
+/// The origin agreed to change protocols: from here on bytes go both ways.
+fn switch(exchange: &mut Exchange, asked: &mut Asked, inbound: Inbound) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    // `Connection` and `Upgrade` are between client and edge; they say the same here as there.
+    *response.headers_mut() = inbound.head.headers;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let (Some(client), Some(origin)) = (asked.upgrade.take(), inbound.upgrade) {
+        tunnel::join(client, origin, exchange.connection.drain.clone());
+    }
+    response
+}

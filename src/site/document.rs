@@ -1,0 +1,139 @@
+//! The document of one site: the tables that each feature defines, gathered and read as one.
+//!
+//! A document is parsed once. Its preset's tables are laid under its own before the values become
+//! types, so whatever it spells out wins, and every error points into the operator's own text.
+
+use serde::{Deserialize, Serialize};
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostic;
+use super::host;
+use super::preset::{self, Preset};
+use super::respond::Respond;
+use crate::setting::Complaint;
+use crate::{cache, tls, upstream};
+
+/// One site as its operator describes it, with the preset's defaults filled in.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The names that the site answers for: exact, or `*.example.com`, where `*` covers one to four
+    /// labels and a more specific name of any site wins. Required, 1 to 1000.
+    pub hosts: Vec<String>,
+    /// Whether the site is open; a closed one answers 405 with code 40510001. Default: true.
+    #[serde(default = "open")]
+    pub enabled: bool,
+    /// The scenario whose defaults apply where the document is silent. Default: none, which is
+    /// RFC 9111 and nothing more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// Where the content comes from. Required.
+    pub origin: upstream::Settings,
+    /// What is cached, how long and under which key.
+    #[serde(default)]
+    pub cache: cache::Settings,
+    /// The site's certificate.
+    #[serde(default)]
+    pub tls: tls::Settings,
+    /// How the edge answers.
+    #[serde(default)]
+    pub respond: Respond,
+}
+
+/// More hosts than any customer binds; the table would take more, a person would not.
+const MAX_HOSTS: usize = 1000;
+
+fn open() -> bool {
+    true
+}
+
+impl Document {
+    /// Reads a document and lays its preset underneath.
+    ///
+    /// # Errors
+    /// The first place where `text` is not TOML, or has an unknown key or a wrong type.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
+        let explain = |error: toml::de::Error| Diagnostic::from_toml(file, text, &error);
+        let mut document = DeTable::parse(text).map_err(explain)?;
+        if let Some(preset) = named_preset(document.get_ref()) {
+            preset::lay_under(document.get_mut(), preset.table());
+        }
+        Document::deserialize(toml::Deserializer::from(document)).map_err(explain)
+    }
+
+    /// The hosts as the table keeps them; those that are no host names are left out.
+    pub fn patterns(&self) -> Box<[Box<str>]> {
+        self.hosts.iter().filter_map(|text| host::parse(text).ok()).collect()
+    }
+
+    /// Everything that is wrong with the values; paths start at the document's root.
+    pub fn validate(&self) -> Vec<Complaint> {
+        let mut complaints = self.validate_hosts();
+        let tables = [
+            ("origin", self.origin.validate()),
+            ("cache", self.cache.validate()),
+            ("tls", self.tls.validate()),
+            ("respond", self.respond.validate()),
+        ];
+        for (table, found) in tables {
+            complaints.extend(found.into_iter().map(|complaint| complaint.within(table)));
+        }
+        complaints
+    }
+
+    /// The document with every default written out, as TOML.
+    ///
+    /// # Errors
+    /// When a value has no TOML form, which no value of a parsed document lacks.
+    pub fn effective(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string_pretty(self)
+    }
+
+    fn validate_hosts(&self) -> Vec<Complaint> {
+        if self.hosts.is_empty() || self.hosts.len() > MAX_HOSTS {
+            let message =
+                format!("a site has 1 to {MAX_HOSTS} hosts, this has {}", self.hosts.len());
+            return vec![Complaint::new("hosts", message)];
+        }
+        let mut complaints = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for (at, text) in self.hosts.iter().enumerate() {
+            let field = format!("hosts[{at}]");
+            match host::parse(text) {
+                Ok(pattern) => {
+                    if !seen.insert(pattern) {
+                        let message = format!("`{text}` stands here twice");
+                        complaints.push(Complaint::new(field, message));
+                    }
+                }
+                Err((message, suggestion)) => {
+                    complaints.push(Complaint { suggestion, ..Complaint::new(field, message) });
+                }
+            }
+        }
+        complaints
+    }
+}
+
+/// Reads only the hosts of a document that was validated before, in the table's form.
+/// `None` when it is no such document after all.
+pub fn hosts_of(text: &str) -> Option<Box<[Box<str>]>> {
+    let document = DeTable::parse(text).ok()?;
+    let (_, hosts) = document.get_ref().iter().find(|(key, _)| key.get_ref() == "hosts")?;
+    let DeValue::Array(hosts) = hosts.get_ref() else { return None };
+    hosts
+        .iter()
+        .map(|host| match host.get_ref() {
+            DeValue::String(text) => host::parse(text).ok(),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The preset that a document names, if there is one by that name; if not, serde says so later.
+fn named_preset(document: &DeTable<'_>) -> Option<Preset> {
+    match document.iter().find(|(key, _)| key.get_ref() == "preset")?.1.get_ref() {
+        DeValue::String(name) => Preset::named(name),
+        _ => None,
+    }
+}

@@ -1,0 +1,191 @@
+//! The `[telemetry]` table of the node's settings: what is logged, how, and where to.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Size;
+use crate::setting::Complaint;
+
+/// What a node tells of itself.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The log of requests, one line each.
+    pub access_log: AccessLogSettings,
+    /// The log of the node's own events, on standard error.
+    pub events: EventSettings,
+}
+
+/// The `[telemetry.access_log]` table.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessLogSettings {
+    /// `"json"` (one object a line), `"combined"` (the NCSA format that goaccess and awstats read)
+    /// or `"off"`. Default `"json"`.
+    pub format: Format,
+    /// `"stdout"` or the path of a file, which SIGUSR1 opens anew after it was moved away.
+    /// Default `"stdout"`.
+    pub path: PathBuf,
+    /// Logs the network of a client instead of its address: /24 of IPv4, /48 of IPv6.
+    /// Default false.
+    pub mask_client: bool,
+    /// How many lines may wait for the writer, over all threads, 64 to 1048576; more are lost and
+    /// counted by `brink_access_log_lost_total`. A waiting line keeps the head of its request in
+    /// memory: 1 KiB as a rule, 32 KiB at worst. Default 16384.
+    pub queue: usize,
+    /// How much of one field is logged, 64B to 64KiB; the rest is cut and marked by `...`.
+    /// Default 2KiB.
+    pub field_limit: Size,
+    /// Query parameters whose values are secret, in any case of letters: `***` is logged instead,
+    /// in a Referer too. Default: the names that tokens and signatures usually have.
+    pub secret_parameters: Vec<String>,
+}
+
+/// The `[telemetry.events]` table.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventSettings {
+    /// The least severe event that is told: `"error"`, `"warn"`, `"info"`, `"debug"` or `"trace"`.
+    /// Libraries are told of at `"warn"` unless this says `"trace"`. Default `"info"`.
+    pub level: Level,
+}
+
+/// How a line of the access log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// The NCSA combined format.
+    Combined,
+    /// No access log.
+    Off,
+}
+
+/// How severe an event is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Something failed and needs a person.
+    Error,
+    /// Something is wrong and was coped with.
+    Warn,
+    /// Milestones: started, reloaded, drained.
+    #[default]
+    Info,
+    /// Decisions, for those who look for a fault.
+    Debug,
+    /// Everything, libraries included.
+    Trace,
+}
+
+const SECRET_PARAMETERS: &[&str] = &[
+    "_upt",
+    "access_token",
+    "api_key",
+    "apikey",
+    "auth",
+    "auth_key",
+    "client_secret",
+    "id_token",
+    "jwt",
+    "passwd",
+    "password",
+    "refresh_token",
+    "secret",
+    "sig",
+    "sign",
+    "signature",
+    "token",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "x-amz-signature",
+];
+
+impl Default for AccessLogSettings {
+    fn default() -> Self {
+        AccessLogSettings {
+            format: Format::Json,
+            path: PathBuf::from("stdout"),
+            mask_client: false,
+            queue: 16_384,
+            field_limit: Size::kib(2),
+            secret_parameters: SECRET_PARAMETERS.iter().map(|&name| name.into()).collect(),
+        }
+    }
+}
+
+impl Settings {
+    /// What is wrong with the values, seen from the `[telemetry]` table.
+    pub fn validate(&self) -> Vec<Complaint> {
+        self.access_log
+            .validate()
+            .into_iter()
+            .map(|complaint| complaint.within("access_log"))
+            .collect()
+    }
+}
+
+impl AccessLogSettings {
+    /// What is wrong with the values, seen from the `[telemetry.access_log]` table.
+    pub fn validate(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if self.path.as_os_str().is_empty() {
+            complaints.push(
+                Complaint::new("path", "the path is empty")
+                    .suggest("write \"stdout\" or the path of a file"),
+            );
+        } else if self
+            .path
+            .parent()
+            .is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+        {
+            complaints.push(
+                Complaint::new(
+                    "path",
+                    format!("the folder of `{}` does not exist", self.path.display()),
+                )
+                .suggest("make the folder, or write \"stdout\""),
+            );
+        }
+        if !(64..=1_048_576).contains(&self.queue) {
+            complaints.push(
+                Complaint::new("queue", format!("{} lines cannot wait", self.queue))
+                    .suggest("write a number from 64 to 1048576"),
+            );
+        }
+        if !(64..=65_536).contains(&self.field_limit.0) {
+            complaints.push(
+                Complaint::new("field_limit", format!("{} is out of bounds", self.field_limit))
+                    .suggest("write a size from \"64B\" to \"64KiB\""),
+            );
+        }
+        complaints
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_read_back() {
+        let settings = Settings::default();
+        assert_eq!(settings.validate(), vec![]);
+        let text = toml::to_string(&settings).unwrap();
+        assert_eq!(toml::from_str::<Settings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn each_wrong_value_is_named() {
+        let settings: Settings = toml::from_str(
+            "[access_log]\npath = '/no/such/folder/access.log'\nqueue = 1\nfield_limit = '1B'",
+        )
+        .unwrap();
+        let fields: Vec<_> = settings.validate().into_iter().map(|c| c.field).collect();
+        assert_eq!(fields, ["access_log.path", "access_log.queue", "access_log.field_limit"]);
+        assert!(toml::from_str::<Settings>("[events]\nlevel = 'loud'").is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! Scenarios against the built program: an origin, an edge, a client, and what must be seen.
+
+// A failed test is a panic by design, in the kit as well.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod caching;
+mod collapse;
+mod documents;
+mod guard;
+mod http2;
+mod interim;
+mod kit_itself;
+mod proxy_protocol;
+mod ranges;
+mod refusal;
+mod reload;
+mod targeted;
+mod tls;
+mod upgrade;

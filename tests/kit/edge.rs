@@ -1,0 +1,265 @@
+//! The built program on loopback: its node file, its sites, its life and death.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use tempfile::TempDir;
+
+use super::{Answer, Authority, Client, Http2, Origin, until};
+
+/// A site document: these hosts before this origin, and whatever else follows.
+pub fn site(hosts: &[&str], origin: &Origin, more: &str) -> String {
+    let url = origin.url();
+    format!("hosts = {hosts:?}\n[origin]\nservers = [\"{url}\"]\n{more}\n")
+}
+
+/// What the node shall be, before it starts.
+pub struct Setup {
+    folder: TempDir,
+    listen: String,
+    more: String,
+    allow: String,
+    pub http: SocketAddr,
+    pub https: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+/// A running node. Dropped, it is killed, and its log is shown if the test failed.
+pub struct Edge {
+    folder: TempDir,
+    child: Child,
+    pub http: SocketAddr,
+    pub https: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl Setup {
+    /// Adds or replaces the document `sites.d/NAME.toml`.
+    pub fn site(self, name: &str, text: &str) -> Setup {
+        fs::write(self.folder.path().join(format!("sites.d/{name}.toml")), text).unwrap();
+        self
+    }
+
+    /// Adds a site that is also served over TLS, with a leaf for its hosts.
+    pub fn tls_site(
+        self,
+        name: &str,
+        hosts: &[&str],
+        origin: &Origin,
+        authority: &Authority,
+    ) -> Setup {
+        let (certificate, key) = authority.write(self.folder.path(), name, hosts);
+        let tls = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}");
+        self.site(name, &site(hosts, origin, &tls))
+    }
+
+    /// A file of the node's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Adds keys to the node file's `[listen]` table.
+    pub fn listen(mut self, keys: &str) -> Setup {
+        self.listen += &format!("{keys}\n");
+        self
+    }
+
+    /// Adds tables to the node file.
+    pub fn node(mut self, text: &str) -> Setup {
+        self.more += &format!("{text}\n");
+        self
+    }
+
+    /// The private addresses that origins may have; without this, all of loopback.
+    pub fn allow(mut self, networks: &[&str]) -> Setup {
+        self.allow = format!("{networks:?}");
+        self
+    }
+
+    /// Starts the node and waits until it is ready.
+    pub async fn start(self) -> Edge {
+        let Setup { http, https, admin, .. } = self;
+        let folder = self.folder.path().display();
+        let node = format!(
+            "state_dir = \"{folder}/state\"\n[sites]\nfolder = \"{folder}/sites.d\"\n\
+             [listen]\nhttp = [\"{http}\"]\nhttps = [\"{https}\"]\n{}\
+             [admin]\naddress = \"{admin}\"\n[upstream]\nallow_private = {}\n{}",
+            self.listen, self.allow, self.more
+        );
+        fs::write(self.folder.path().join("node.toml"), node).unwrap();
+        let child = run(&self.folder);
+        let mut edge = Edge { folder: self.folder, child, http, https, admin };
+        edge.until_ready().await;
+        edge
+    }
+}
+
+/// The program under test: the one built beside these tests, unless `BRINK_BINARY` names another.
+fn binary() -> String {
+    std::env::var("BRINK_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_brink").into())
+}
+
+fn run(folder: &TempDir) -> Child {
+    let log = fs::File::options().create(true).append(true).open(folder.path().join("log"));
+    let log = log.unwrap();
+    Command::new(binary())
+        .args(["run", "-c"])
+        .arg(folder.path().join("node.toml"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+impl Edge {
+    pub fn setup() -> Setup {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("sites.d")).unwrap();
+        let [http, https, admin] = free_addresses();
+        let (listen, more, allow) = (String::new(), String::new(), "[\"127.0.0.0/8\"]".into());
+        Setup { folder, listen, more, allow, http, https, admin }
+    }
+
+    /// A node with one site, `a.test`, with default settings before `origin`.
+    pub async fn before(origin: &Origin) -> Edge {
+        Edge::setup().site("a", &site(&["a.test"], origin, "")).start().await
+    }
+
+    /// A node with one site, `a.test`, whose document ends with `more`.
+    pub async fn with(origin: &Origin, more: &str) -> Edge {
+        Edge::setup().site("a", &site(&["a.test"], origin, more)).start().await
+    }
+
+    /// A node with one site, `a.test`, over TLS too.
+    pub async fn with_tls(origin: &Origin, authority: &Authority) -> Edge {
+        Edge::setup().tls_site("a", &["a.test"], origin, authority).start().await
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(self.http).await
+    }
+
+    pub async fn tls(&self, name: &str, authority: &Authority) -> Client {
+        Client::tls(self.https, name, authority).await.unwrap()
+    }
+
+    pub async fn http2(&self, name: &str, authority: &Authority) -> Http2 {
+        Http2::tls(self.https, name, authority).await
+    }
+
+    /// One GET to `a.test` on a connection of its own.
+    pub async fn get(&self, target: &str) -> Answer {
+        self.client().await.get("a.test", target).send().await
+    }
+
+    /// One GET to `a.test` with these fields, on a connection of its own.
+    pub async fn get_with(&self, target: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut client = self.client().await;
+        let ask = client.get("a.test", target);
+        fields.iter().fold(ask, |ask, (name, value)| ask.header(name, value)).send().await
+    }
+
+    /// One GET to the admin listener: status and text, or nothing if nobody answers.
+    pub async fn admin(&self, target: &str) -> Option<(u16, String)> {
+        tokio::net::TcpStream::connect(self.admin).await.ok()?;
+        let mut client = Client::connect(self.admin).await;
+        let answer = client.get(&self.admin.to_string(), target).attempt().await.ok()?;
+        Some((answer.status, answer.text()))
+    }
+
+    async fn until_ready(&mut self) {
+        until("the node gets ready", async || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the node ended with {status}: {}", self.log());
+            }
+            matches!(self.admin("/readyz").await, Some((200, _)))
+        })
+        .await;
+    }
+
+    /// Adds or replaces a site document; it counts from the next reload on.
+    pub fn write_site(&self, name: &str, text: &str) {
+        fs::write(self.path(&format!("sites.d/{name}.toml")), text).unwrap();
+    }
+
+    /// A file of this node's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Has the node read its files again, and waits until it says that it has.
+    pub async fn reload(&self) {
+        let before = self.configuration().await;
+        self.signal("HUP");
+        until("the node reloads", async || self.configuration().await != before).await;
+    }
+
+    /// What the node counts about its configuration.
+    async fn configuration(&self) -> Vec<String> {
+        let (_, text) = self.admin("/metrics").await.unwrap_or_default();
+        text.lines().filter(|it| it.starts_with("brink_config_")).map(String::from).collect()
+    }
+
+    /// Sends a signal by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    }
+
+    /// Waits for the end of the process.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("the node ends", async || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap()
+    }
+
+    /// Kills the process and starts it again on the same files and ports.
+    pub async fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = run(&self.folder);
+        self.until_ready().await;
+    }
+
+    /// All that the process has printed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!(
+                "the node's log ends:\n{}",
+                lines[lines.len().saturating_sub(30)..].join("\n")
+            );
+        }
+    }
+}
+
+/// Addresses that nobody listens on at the moment, all different.
+fn free_addresses() -> [SocketAddr; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap())
+}
+
+/// Runs the program to its end: its exit status and all that it printed.
+pub async fn command(arguments: &[&str]) -> (ExitStatus, String) {
+    let mut command = Command::new(binary());
+    command.args(arguments).stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status, String::from_utf8_lossy(&text).into_owned())
+}
