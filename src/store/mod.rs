@@ -1,8 +1,8 @@
 //! Keeps bytes: the memory tier.
 //!
 //! A concrete type with look-up, insertion as a stream, update of metadata, and removal. It knows
-//! nothing of freshness; `cache` judges and `fill` joins the store with the origin. See [`budget`]
-//! for the bound on memory, [`body`] for how bodies are read while they grow.
+//! nothing of freshness; `cache` judges and `fill` joins the store with the origin. See `budget`
+//! for the bound on memory, `body` for how bodies are read while they grow.
 
 mod body;
 mod budget;
