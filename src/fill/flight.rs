@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 use foldhash::fast::RandomState;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use tokio::sync::watch;
@@ -35,6 +35,8 @@ pub(super) struct Flight {
     landing: watch::Sender<Option<Landing>>,
     /// A response that is for the leader's client alone.
     gift: Mutex<Option<Inbound>>,
+    /// The fields of a shared response that are for the leader's client alone.
+    once: Mutex<HeaderMap>,
 }
 
 /// What a flight fetches, as far as that is known at its start.
@@ -196,6 +198,7 @@ impl Flight {
             aboard: AtomicUsize::new(0),
             landing: watch::Sender::new(None),
             gift: Mutex::new(None),
+            once: Mutex::default(),
         })
     }
 
@@ -211,6 +214,11 @@ impl Flight {
     /// Leaves a response for the leader's client.
     pub(super) fn leave_gift(&self, inbound: Inbound) {
         *self.gift.lock() = Some(inbound);
+    }
+
+    /// Leaves fields for the leader's client.
+    pub(super) fn leave_once(&self, once: HeaderMap) {
+        *self.once.lock() = once;
     }
 
     /// How many clients are aboard: they wait, or have yet to open the body.
@@ -258,6 +266,11 @@ impl Seat {
     /// The response that is for the leader's client alone.
     pub(super) fn gift(&self) -> Option<Inbound> {
         self.leads.then(|| self.flight.gift.lock().take()).flatten()
+    }
+
+    /// The fields that are for the leader's client alone.
+    pub(super) fn once(&self) -> HeaderMap {
+        if self.leads { std::mem::take(&mut *self.flight.once.lock()) } else { HeaderMap::new() }
     }
 }
 

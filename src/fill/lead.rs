@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use http::header::RANGE;
+use http::header::{CONTENT_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Body as _;
 
@@ -200,6 +200,7 @@ impl Lead {
             self.store().remove_entry(&self.key, &entry);
         }
         self.flights.board.remove(&self.flight);
+        self.flight.leave_once(updated.once);
         self.flight.land(What::Revalidated(entry), Some(answered(inbound)));
         Next::Landed
     }
@@ -214,6 +215,7 @@ impl Lead {
             self.store().remove_entry(&self.key, base);
         }
         let part = Part { range: piece.bytes, onto: Some(base.clone()) };
+        self.flight.leave_once(updated.once);
         self.write(inbound, &self.key, updated.stored, Some(part))
     }
 
@@ -227,6 +229,12 @@ impl Lead {
             Err(reason) => return self.not_for_sharing(inbound, reason),
         };
         let piece = storing.piece.clone();
+        let mut once = storing.once.clone();
+        if let Some(range) = head.headers.get(CONTENT_RANGE).filter(|_| piece.is_some()) {
+            // Where the origin's own word on its bytes is odd, the client that asked gets just that.
+            once.insert(CONTENT_RANGE, range.clone());
+        }
+        self.flight.leave_once(once);
         let mut stored = storing.into_stored(self.store().new_object_id());
         if piece.is_none() {
             stored.total = stored.total.or(inbound.body.size_hint().exact());
@@ -271,7 +279,7 @@ impl Lead {
     fn not_for_sharing(&self, inbound: Inbound, reason: Reason) -> Next {
         // Marked first, so that who comes now does not begin to wait.
         if reason.foretells() && !inbound.head.status.is_server_error() {
-            let until = self.flights.clock.now().plus(self.flights.settings.uncacheable_memory.0);
+            let until = self.flights.clock.now().plus(self.policy.uncacheable_memory);
             self.store().mark(&self.key, until);
             if let Some(base) = &self.base {
                 self.store().remove_entry(&self.key, base);

@@ -6,6 +6,7 @@
 //! included, and then reads the growing body. A response that may not be shared goes to the leader's
 //! client alone and releases all others at once, in parallel; the URL is remembered as such.
 
+mod adopt;
 mod flight;
 mod lead;
 mod order;
@@ -18,13 +19,13 @@ mod tests;
 use std::future::Future;
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout;
 
 pub use order::Order;
 pub use settings::Settings;
 
-use crate::cache::{Key, Policy, Reason, Request};
+use crate::cache::{self, Key, Policy, Reason, Request};
 use crate::clock::Clock;
 use crate::count::Counter;
 use crate::store::{Entry, Store};
@@ -130,6 +131,8 @@ pub enum Outcome {
         how: How,
         /// Whether it is, or will be, stored.
         stored: bool,
+        /// Fields for the client that asked the origin, and for no other.
+        once: HeaderMap,
     },
     /// The origin confirmed what is stored; its metadata are new.
     Revalidated {
@@ -137,6 +140,8 @@ pub enum Outcome {
         entry: Arc<Entry>,
         /// How the client came by it.
         how: How,
+        /// Fields for the client that asked the origin, and for no other.
+        once: HeaderMap,
     },
     /// The response is not for sharing. The leader has it; all others go for themselves.
     Uncacheable {
@@ -184,7 +189,12 @@ impl Flights {
             };
             let seat = match boarding {
                 Boarding::Stored(entry) => {
-                    return Outcome::Entry { entry, how: How::Stored, stored: true };
+                    return Outcome::Entry {
+                        entry,
+                        how: How::Stored,
+                        stored: true,
+                        once: HeaderMap::new(),
+                    };
                 }
                 Boarding::Uncacheable => return uncacheable(Reason::Uncacheable, None),
                 Boarding::Crowded => return Outcome::Crowded,
@@ -276,12 +286,20 @@ impl Flights {
         let Landing { what, answered } = landing;
         let how = answered.map_or(How::Collapsed, How::Led);
         match what {
-            What::Entry { entry, stored, .. } => Outcome::Entry { entry, how, stored },
-            What::Revalidated(entry) => Outcome::Revalidated { entry, how },
+            What::Entry { entry, stored, .. } => {
+                Outcome::Entry { entry, how, stored, once: seat.once() }
+            }
+            What::Revalidated(entry) => Outcome::Revalidated { entry, how, once: seat.once() },
             What::Uncacheable(reason) => uncacheable(reason, seat.gift()),
             What::Erroring => Outcome::Erroring { inbound: seat.gift() },
             What::Failed(fault) => Outcome::Failed(fault),
         }
+    }
+
+    /// Why a stored response is not for those who waited for it.
+    fn unshared(&self, inquiry: &Inquiry<'_>, entry: &Entry) -> Reason {
+        let now = self.clock.now();
+        cache::judge(inquiry.policy, &inquiry.request, &entry.stored, now).reason
     }
 
     fn for_follower(
@@ -298,8 +316,18 @@ impl Flights {
             What::Entry { entry, variant, .. } if !selects(inquiry, &entry, &variant) => {
                 return Err(Again::OwnVariant);
             }
-            What::Entry { entry, stored, .. } => Outcome::Entry { entry, how, stored },
-            What::Revalidated(entry) => Outcome::Revalidated { entry, how },
+            // What must be validated for each use was validated for the leader's alone: to hand it to
+            // others could show one user's page to another (RFC 9111 section 5.2.2.4).
+            What::Entry { entry, .. } | What::Revalidated(entry)
+                if !entry.stored.lifetimes.is_shareable() =>
+            {
+                COUNTERS.released.bump();
+                return Ok(uncacheable(self.unshared(inquiry, &entry), None));
+            }
+            What::Entry { entry, stored, .. } => {
+                Outcome::Entry { entry, how, stored, once: HeaderMap::new() }
+            }
+            What::Revalidated(entry) => Outcome::Revalidated { entry, how, once: HeaderMap::new() },
             What::Uncacheable(reason) => {
                 COUNTERS.released.bump();
                 return Ok(uncacheable(reason, None));

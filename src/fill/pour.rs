@@ -122,7 +122,7 @@ impl Lead {
 }
 
 /// The next bytes; trailers are passed over, for a stored response has none.
-async fn next(body: &mut IncomingBody) -> Option<Result<Bytes, Fault>> {
+pub(super) async fn next(body: &mut IncomingBody) -> Option<Result<Bytes, Fault>> {
     loop {
         match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await? {
             Ok(frame) => {

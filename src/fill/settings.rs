@@ -22,9 +22,6 @@ pub struct Settings {
     /// A fetch that all its clients have left goes on if at most this much is missing, or if half of
     /// it is there. Default: 1 MiB.
     pub finish_below: Size,
-    /// How long a URL is remembered as uncacheable, so that clients do not wait for each other.
-    /// Default: 120 s.
-    pub uncacheable_memory: Span,
 }
 
 impl Default for Settings {
@@ -35,7 +32,6 @@ impl Default for Settings {
             elections: 2,
             resumes: 2,
             finish_below: Size::mib(1),
-            uncacheable_memory: Span::seconds(120),
         }
     }
 }

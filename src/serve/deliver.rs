@@ -1,11 +1,12 @@
 //! Makes the response out of what was obtained: conditions, ranges, and the fields that say how it
 //! came about.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 
-use crate::cache::{self, Judgement, Precondition, Reason, Selection, Verdict};
+use crate::cache::{self, Judgement, Policy, Precondition, Reason, Selection, Stored, Verdict};
 use crate::header::cache_status::CacheStatus;
 use crate::header::request_id::X_REQUEST_ID;
 use crate::header::{content_range, hop_by_hop, via};
@@ -30,6 +31,7 @@ pub struct Obtained {
     forward_status: Option<StatusCode>,
     stored: bool,
     collapsed: bool,
+    once: HeaderMap,
 }
 
 enum What {
@@ -65,8 +67,21 @@ impl Obtained {
         Obtained { forward_status, ..Obtained::of(What::Stream(Box::new(inbound)), reason) }
     }
 
+    /// The same with fields for this client alone, in place of what is stored for all.
+    pub fn with(mut self, once: HeaderMap) -> Self {
+        self.once = once;
+        self
+    }
+
     fn of(what: What, reason: Reason) -> Self {
-        Obtained { what, reason, forward_status: None, stored: false, collapsed: false }
+        Obtained {
+            what,
+            reason,
+            forward_status: None,
+            stored: false,
+            collapsed: false,
+            once: HeaderMap::new(),
+        }
     }
 
     fn cache_status<'a>(&self, name: &'a str, ttl: Option<i64>) -> CacheStatus<'a> {
@@ -107,7 +122,10 @@ pub fn deliver(
                 _ => Tier::Memory,
             };
             let judgement = cache::judge(&asked.site.policy, &asked.request(), &entry.stored, now);
-            (from_entry(asked, entry, &judgement)?, Some(judgement.ttl), entry.hits())
+            let sent = range::as_sent(entry, &obtained.once);
+            let mut response = from_entry(asked, entry, &judgement, sent)?;
+            add_once(&mut response, &obtained.once);
+            (response, Some(judgement.ttl), entry.hits())
         }
         What::Stream(_) => (Response::new(Body::empty()), None, 0),
     };
@@ -132,11 +150,25 @@ pub fn deliver(
     Ok(response)
 }
 
-/// The response that a stored object makes for this request.
+/// Fields that are for the client that asked the origin and for no other.
+fn add_once(response: &mut Response<Body>, once: &HeaderMap) {
+    let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+    for (name, value) in once {
+        if *name != header::CONTENT_RANGE {
+            response.headers_mut().append(name, value.clone());
+        } else if partial && response.headers().contains_key(header::CONTENT_RANGE) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+}
+
+/// The response that a stored object makes for this request. `sent` are the bytes that the origin
+/// chose to send to this very client.
 fn from_entry(
     asked: &Asked,
     entry: &Entry,
     judgement: &Judgement,
+    sent: Option<Range<u64>>,
 ) -> Result<Response<Body>, Refusal> {
     let (stored, policy) = (&entry.stored, &asked.site.policy);
     let (method, fields) = (&asked.head.method, &asked.head.headers);
@@ -160,7 +192,7 @@ fn from_entry(
             cache::precondition::not_modified_headers(&mut headers);
             Body::empty()
         }
-        Precondition::Proceed => match cache::select(policy, method, fields, stored) {
+        Precondition::Proceed => match chosen(policy, method, fields, stored, sent) {
             Selection::Whole => whole(method, entry, &mut headers),
             Selection::One(range) => {
                 status = StatusCode::PARTIAL_CONTENT;
@@ -177,6 +209,20 @@ fn from_entry(
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// The bytes to send: what the origin sent for this client's range, else what we make of it.
+fn chosen(
+    policy: &Policy,
+    method: &Method,
+    fields: &HeaderMap,
+    stored: &Stored,
+    sent: Option<Range<u64>>,
+) -> Selection {
+    match sent {
+        Some(range) if fields.contains_key(header::RANGE) => Selection::One(range),
+        _ => cache::select(policy, method, fields, stored),
+    }
 }
 
 fn whole(method: &Method, entry: &Entry, headers: &mut HeaderMap) -> Body {

@@ -13,7 +13,7 @@ use crate::serve::deliver::Obtained;
 use crate::serve::exchange::Exchange;
 use crate::serve::forward;
 use crate::serve::plan::{Asked, Plan};
-use crate::serve::{pass, range};
+use crate::serve::range;
 use crate::store::Entry;
 use crate::upstream::{Fault, Inbound, Upload};
 
@@ -38,42 +38,42 @@ pub async fn fetch(
         range: range::to_ask(asked, plan, base),
         base,
     };
-    let outcome = match reason {
+    let mut outcome = match reason {
         Reason::Uncacheable => {
             serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await
         }
         _ => serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await,
     };
+    if matches!(
+        outcome,
+        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None }
+    ) {
+        // What the one who asked got was not for sharing: everyone asks for themselves.
+        outcome = serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await;
+    }
     match outcome {
-        Outcome::Entry { entry, how, stored } => {
+        Outcome::Entry { entry, how, stored, once } => {
             let collapsed = note(exchange, &how);
-            Ok(Obtained::fetched(entry, reason, answered_status(&how), stored, collapsed))
+            Ok(Obtained::fetched(entry, reason, answered_status(&how), stored, collapsed)
+                .with(once))
         }
-        Outcome::Revalidated { entry, how } => {
+        Outcome::Revalidated { entry, how, once } => {
             exchange.decided(Reason::Revalidated);
             let collapsed = note(exchange, &how);
             let status = answered_status(&how).or(Some(StatusCode::NOT_MODIFIED));
-            Ok(Obtained::fetched(entry, Reason::Revalidated, status, true, collapsed))
+            Ok(Obtained::fetched(entry, Reason::Revalidated, status, true, collapsed).with(once))
         }
         Outcome::Uncacheable { reason, inbound: Some(inbound) } => {
             Ok(streamed(exchange, reason, inbound))
         }
-        Outcome::Uncacheable { reason, inbound: None } => {
-            let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
-            Ok(streamed(exchange, reason, inbound))
+        Outcome::Erroring { inbound: Some(inbound) } => {
+            let failure = Failure::Status(inbound.head.status);
+            Ok(stale(serve, exchange, asked, base, failure)
+                .unwrap_or_else(|| streamed(exchange, Reason::OriginError, inbound)))
         }
-        Outcome::Erroring { inbound } => {
-            // Of another client's failed answer only that it failed is known.
-            let status =
-                inbound.as_ref().map_or(StatusCode::SERVICE_UNAVAILABLE, |i| i.head.status);
-            match (stale(serve, exchange, asked, base, Failure::Status(status)), inbound) {
-                (Some(obtained), _) => Ok(obtained),
-                (None, Some(inbound)) => Ok(streamed(exchange, Reason::OriginError, inbound)),
-                (None, None) => {
-                    let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
-                    Ok(streamed(exchange, Reason::OriginError, inbound))
-                }
-            }
+        // Who asks alone leads, and who leads gets the response.
+        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None } => {
+            Err(Refusal::broken())
         }
         Outcome::Failed(fault) => {
             exchange.origin_failed(&fault);

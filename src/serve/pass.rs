@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use crate::cache::{self, Reason};
+use crate::clock::Timestamp;
 use crate::fill::Answered;
 use crate::listen;
 use crate::serve::Serve;
@@ -30,6 +31,7 @@ pub async fn pass(
     reason: Reason,
 ) -> Result<Response<Body>, Refusal> {
     exchange.decided(reason);
+    let sent = serve.clock.now();
     let inbound = ask(serve, exchange, asked, stream(asked, upload)).await?;
     exchange.asked_origin(&Answered {
         status: inbound.head.status,
@@ -40,7 +42,11 @@ pub async fn pass(
         return Ok(switch(exchange, asked, inbound));
     }
     invalidate(serve, asked, &inbound);
-    deliver::deliver(serve, exchange, asked, Obtained::streamed(inbound, reason))
+    let obtained = match asked.head.method {
+        Method::POST => keep_for_get(serve, asked, inbound, reason, sent),
+        _ => Obtained::streamed(inbound, reason),
+    };
+    deliver::deliver(serve, exchange, asked, obtained)
 }
 
 /// Sends the request to the origin.
@@ -90,6 +96,25 @@ fn invalidate(serve: &Serve, asked: &Asked, inbound: &Inbound) {
         };
         let request = cache::Request { path, query, ..request };
         serve.flights.invalidate(&plan::key_of(serve, &asked.site, &request));
+    }
+}
+
+/// The answer to a POST, stored for later GETs where it says that it is what they would get.
+fn keep_for_get(
+    serve: &Serve,
+    asked: &Asked,
+    inbound: Inbound,
+    reason: Reason,
+    sent: Timestamp,
+) -> Obtained {
+    if !inbound.head.headers.contains_key(header::CONTENT_LOCATION) {
+        return Obtained::streamed(inbound, reason);
+    }
+    let (request, status) = (asked.request(), inbound.head.status);
+    let key = plan::key_of(serve, &asked.site, &request);
+    match serve.flights.adopt(&asked.site.policy, &key, &request, inbound, sent) {
+        Ok(entry) => Obtained::fetched(entry, reason, Some(status), true, false),
+        Err(inbound) => Obtained::streamed(*inbound, reason),
     }
 }
 

@@ -43,6 +43,14 @@ pub fn to_ask<'a>(
     plan.range.as_ref().filter(|_| !whole && !conditional)
 }
 
+/// The bytes that the origin sent in answer to this client's own range, as its `Content-Range` in
+/// `once` says and as far as it announced them.
+pub fn as_sent(entry: &Entry, once: &HeaderMap) -> Option<Range<u64>> {
+    let told = ContentRange::parse(once)?.bytes;
+    let (_, until) = entry.body.progress();
+    Some(told.start..until.map_or(told.end, |until| until.min(told.end)))
+}
+
 /// The body of a 206 of one part; sets the fields that describe it.
 pub fn one(entry: &Entry, range: Range<u64>, headers: &mut HeaderMap) -> Body {
     let total = entry.stored.total;

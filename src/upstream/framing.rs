@@ -8,15 +8,22 @@ use http::{HeaderValue, StatusCode};
 /// Makes the framing fields of a head say plainly what hyper made of them. Tells whether the
 /// connection can be trusted with another request; an error says why nothing can be trusted.
 ///
-/// - A coding other than `chunked` is refused: we never asked for one, and would pass on coded bytes
-///   without the field that says so.
+/// - A registered coding other than `chunked`, or anything like it, is refused: we never asked for
+///   one, and would pass on coded bytes without the field that says so. A word that names no coding
+///   codes nothing: the body runs to the close of the connection (RFC 9112 section 6.3, rule 4).
 /// - A `Content-Length` beside a `Transfer-Encoding` counts for nothing, and smells of smuggling.
 /// - One that is repeated, or no number (hyper does not look at it where there can be no body), is
 ///   mended or removed.
 pub(crate) fn settle(head: &mut Parts) -> Result<bool, &'static str> {
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
-        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some() {
+        let more = codings.next().is_some();
+        if !more && names_no_coding(coding.as_bytes()) {
+            head.headers.remove(TRANSFER_ENCODING);
+            head.headers.remove(CONTENT_LENGTH);
+            return Ok(false);
+        }
+        if more || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err("a transfer coding that we did not ask for");
         }
         let alone = head.headers.remove(CONTENT_LENGTH).is_none();
@@ -35,6 +42,27 @@ pub(crate) fn settle(head: &mut Parts) -> Result<bool, &'static str> {
         None => head.headers.remove(CONTENT_LENGTH),
     };
     Ok(false)
+}
+
+/// Whether a `Transfer-Encoding` is one word that stands for nothing: neither one of the registered
+/// codings, nor a list, nor an attempt at `chunked` that another parser might take for it.
+fn names_no_coding(value: &[u8]) -> bool {
+    const REGISTERED: [&str; 9] = [
+        "br",
+        "compress",
+        "deflate",
+        "gzip",
+        "identity",
+        "trailers",
+        "x-compress",
+        "x-gzip",
+        "zstd",
+    ];
+    let word = value.to_ascii_lowercase();
+    !word.is_empty()
+        && word.iter().all(u8::is_ascii_alphanumeric)
+        && !word.windows(5).any(|part| part == b"chunk")
+        && !REGISTERED.iter().any(|known| known.as_bytes() == word)
 }
 
 /// The number that all repetitions of `Content-Length` agree on.
@@ -110,6 +138,7 @@ mod tests {
         for coding in ["gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked", ""] {
             assert!(settled(200, &[("transfer-encoding", coding)]).is_err(), "{coding}");
         }
+        assert_eq!(settled(200, &[("transfer-encoding", "NONSENSE")]), Ok((false, None)));
         let twice = [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
         assert!(settled(200, &twice).is_err());
     }

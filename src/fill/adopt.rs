@@ -1,0 +1,63 @@
+//! A response that came past the cache and may be stored all the same: a POST's that says that it is
+//! what a GET would get (RFC 9110 section 9.3.3).
+
+use std::sync::Arc;
+
+use super::pour::next;
+use super::{COUNTERS, Flights};
+use crate::cache::{self, Key, Policy, Request};
+use crate::clock::Timestamp;
+use crate::store::{Cut, Doom, Entry, Incoming};
+use crate::upstream::Inbound;
+
+impl Flights {
+    /// Stores the response to `request`, sent at `asked`, under `key`, if it may be stored; gives it
+    /// back otherwise. The entry's body grows as the origin sends it, whoever reads.
+    ///
+    /// # Errors
+    /// The response, when it may not be stored or there is no room for it.
+    pub fn adopt(
+        &self,
+        policy: &Policy,
+        key: &Key,
+        request: &Request<'_>,
+        inbound: Inbound,
+        asked: Timestamp,
+    ) -> Result<Arc<Entry>, Box<Inbound>> {
+        let (head, now) = (&inbound.head, self.clock.now());
+        let judged = cache::storable(policy, request, head.status, &head.headers, asked, now);
+        let Ok(storing) = judged else { return Err(Box::new(inbound)) };
+        let (entry, mut writer) = self.store.insert(Incoming {
+            key,
+            request_headers: request.headers,
+            stored: storing.into_stored(self.store.new_object_id()),
+            part: None,
+            max_variants: policy.max_variants,
+            doom: Doom::default(),
+        });
+        if !writer.keeps() {
+            writer.cut(Cut::Abandoned, false);
+            return Err(Box::new(inbound));
+        }
+        let mut body = inbound.body;
+        tokio::spawn(async move {
+            loop {
+                match next(&mut body).await {
+                    Some(Ok(bytes)) => {
+                        COUNTERS.fetched_bytes.add(bytes.len() as u64);
+                        if let Err(cut) = writer.write(bytes).await {
+                            return writer.cut(cut, false);
+                        }
+                    }
+                    Some(Err(_)) => return writer.cut(Cut::Origin, false),
+                    None => {
+                        // A body that is too short has been cut, and its readers know.
+                        let _stored = writer.finish();
+                        return;
+                    }
+                }
+            }
+        });
+        Ok(entry)
+    }
+}
