@@ -4,10 +4,10 @@
 //! the site's own policy on top, as pure functions: values and a time go in, a verdict with one
 //! [`Reason`] comes out. Nothing here waits, reads a clock or touches a store.
 //!
-//! In the order in which a request meets them: [`intake`] (may the cache be asked at all?), [`key`]
-//! and [`vary`] (where to look), [`reuse`] (may what lies there be used?), [`validate`] (ask the
-//! origin whether it still holds), [`storable`] (may the answer be kept?), [`range`], [`partial`] and
-//! [`precondition`] (which part of it does the client get?), [`invalidate`] (what an unsafe method
+//! In the order in which a request meets them: `intake` (may the cache be asked at all?), `key`
+//! and `vary` (where to look), `reuse` (may what lies there be used?), `validate` (ask the
+//! origin whether it still holds), `storable` (may the answer be kept?), `range`, `partial` and
+//! `precondition` (which part of it does the client get?), `invalidate` (what an unsafe method
 //! makes old).
 
 pub mod browser;

@@ -11,7 +11,7 @@
 //! | settle | `settle.rs` | count it, log it |
 //!
 //! A step returns what it found; only [`Serve::story`] and [`Serve::obtain`] branch on it. Whatever
-//! goes wrong on the way is a [`Refusal`](answer::Refusal), which `answer.rs` alone turns into a
+//! goes wrong on the way is a [`Refusal`], which `answer.rs` alone turns into a
 //! response.
 
 mod admit;
