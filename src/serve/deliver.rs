@@ -73,6 +73,12 @@ impl Obtained {
         self
     }
 
+    /// The same after the origin was asked and answered with this status.
+    pub fn after(mut self, status: StatusCode) -> Self {
+        self.forward_status = Some(status);
+        self
+    }
+
     fn of(what: What, reason: Reason) -> Self {
         Obtained {
             what,
@@ -117,8 +123,8 @@ pub fn deliver(
     let now = serve.clock.now();
     let (mut response, ttl, hits) = match &obtained.what {
         What::Entry(entry) => {
-            exchange.record.outcome.tier = match obtained.forward_status {
-                Some(status) if status != StatusCode::NOT_MODIFIED => Tier::Origin,
+            exchange.record.outcome.tier = match obtained.reason.verdict() {
+                Verdict::Miss | Verdict::Pass if !obtained.collapsed => Tier::Origin,
                 _ => Tier::Memory,
             };
             let judgement = cache::judge(&asked.site.policy, &asked.request(), &entry.stored, now);

@@ -67,9 +67,14 @@ pub async fn fetch(
             Ok(streamed(exchange, reason, inbound))
         }
         Outcome::Erroring { inbound: Some(inbound) } => {
-            let failure = Failure::Status(inbound.head.status);
-            Ok(stale(serve, exchange, asked, base, failure)
-                .unwrap_or_else(|| streamed(exchange, Reason::OriginError, inbound)))
+            let status = inbound.head.status;
+            match stale(serve, exchange, asked, base, Failure::Status(status)) {
+                Some(obtained) => {
+                    exchange.asked_origin(&answered(&inbound));
+                    Ok(obtained.after(status))
+                }
+                None => Ok(streamed(exchange, Reason::OriginError, inbound)),
+            }
         }
         // Who asks alone leads, and who leads gets the response.
         Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None } => {
@@ -124,12 +129,14 @@ fn stale(
 
 fn streamed(exchange: &mut Exchange, reason: Reason, inbound: Inbound) -> Obtained {
     exchange.decided(reason);
-    exchange.asked_origin(&Answered {
-        status: inbound.head.status,
-        server: Arc::clone(&inbound.server),
-        timings: inbound.timings,
-    });
+    exchange.asked_origin(&answered(&inbound));
     Obtained::streamed(inbound, reason)
+}
+
+/// Who gave a response, for the log.
+pub fn answered(inbound: &Inbound) -> Answered {
+    let (status, server) = (inbound.head.status, Arc::clone(&inbound.server));
+    Answered { status, server, timings: inbound.timings }
 }
 
 fn failed(exchange: &mut Exchange, fault: &Fault) -> Refusal {

@@ -1,14 +1,11 @@
 //! Past the cache: the request goes to the origin, and its answer to this client alone.
 
-use std::sync::Arc;
-
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use crate::cache::{self, Reason};
 use crate::clock::Timestamp;
-use crate::fill::Answered;
 use crate::listen;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
@@ -16,7 +13,7 @@ use crate::serve::body::Body;
 use crate::serve::deliver::{self, Obtained};
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::{self, Asked};
-use crate::serve::{forward, tunnel};
+use crate::serve::{forward, miss, tunnel};
 use crate::upstream::{self, Inbound, Upload};
 
 /// Passes a request on.
@@ -33,11 +30,7 @@ pub async fn pass(
     exchange.decided(reason);
     let sent = serve.clock.now();
     let inbound = ask(serve, exchange, asked, stream(asked, upload)).await?;
-    exchange.asked_origin(&Answered {
-        status: inbound.head.status,
-        server: Arc::clone(&inbound.server),
-        timings: inbound.timings,
-    });
+    exchange.asked_origin(&miss::answered(&inbound));
     if inbound.head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(switch(exchange, asked, inbound));
     }
