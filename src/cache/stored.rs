@@ -1,6 +1,6 @@
 //! A stored response without its body.
 
-use http::header::{CONTENT_ENCODING, ETAG};
+use http::header::ETAG;
 use http::{HeaderMap, StatusCode};
 
 use super::freshness::Lifetimes;
@@ -79,11 +79,6 @@ impl Stored {
                 .sum::<usize>()
         };
         std::mem::size_of::<Stored>() + fields(&self.headers) + fields(&self.hidden)
-    }
-
-    /// Whether the body has a content coding.
-    pub fn is_encoded(&self) -> bool {
-        self.headers.contains_key(CONTENT_ENCODING)
     }
 
     /// The same after the origin failed at `now`: it is not asked again before the site's back-off

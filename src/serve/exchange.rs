@@ -8,6 +8,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use crate::cache::{Key, Reason};
 use crate::clock::Timestamp;
 use crate::fill::Answered;
+use crate::header::request_id;
 use crate::listen::{self, Connection};
 use crate::serve::Serve;
 use crate::site::Site;
@@ -42,7 +43,7 @@ impl Exchange {
         connection: &Arc<Connection>,
         request: &Request<listen::Body>,
     ) -> Self {
-        let request_id = fresh_id();
+        let request_id = request_id::fresh();
         let now = serve.clock.now();
         let headers = request.headers();
         let record = Record {
@@ -130,27 +131,5 @@ impl Drop for Exchange {
             traffic::count(&self.record.outcome);
             log.write(std::mem::take(&mut self.record));
         }
-    }
-}
-
-/// A new request id: 128 random bits as 32 hex digits.
-fn fresh_id() -> HeaderValue {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let bits = fastrand::u128(..);
-    let digits: [u8; 32] = std::array::from_fn(|at| {
-        DIGITS.get((bits >> (4 * at)) as usize & 15).copied().unwrap_or(b'0')
-    });
-    HeaderValue::from_bytes(&digits).unwrap_or_else(|_| HeaderValue::from_static("0"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn request_ids_are_hex_and_differ() {
-        let (one, other) = (fresh_id(), fresh_id());
-        assert_ne!(one, other);
-        assert!(one.len() == 32 && one.as_bytes().iter().all(u8::is_ascii_hexdigit));
     }
 }

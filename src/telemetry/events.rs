@@ -14,7 +14,6 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use super::json::Object;
@@ -25,28 +24,14 @@ use crate::clock::Clock;
 /// How much of one field is told.
 const FIELD_LIMIT: usize = 4096;
 
-/// Changes what is told while the node runs.
-#[derive(Clone, Debug)]
-pub struct Events(reload::Handle<EnvFilter, tracing_subscriber::Registry>);
-
 /// Begins to tell events on standard error. Fails if the process already has a subscriber.
-pub fn init(settings: &EventSettings, clock: &Clock) -> Result<Events, TryInitError> {
-    let (filter, handle) = reload::Layer::new(filter(settings.level));
-    let subscriber = tracing_subscriber::registry().with(filter);
+pub fn init(settings: &EventSettings, clock: &Clock) -> Result<(), TryInitError> {
+    let subscriber = tracing_subscriber::registry().with(filter(settings.level));
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     if io::stderr().is_terminal() {
-        subscriber.with(layer.with_target(false)).try_init()?;
+        subscriber.with(layer.with_target(false)).try_init()
     } else {
-        subscriber.with(layer.event_format(Json { clock: clock.clone() })).try_init()?;
-    }
-    Ok(Events(handle))
-}
-
-impl Events {
-    /// Tells events from `level` up, from now on.
-    pub fn set_level(&self, level: Level) {
-        // Fails only when the subscriber is gone, and then nothing is told anyhow.
-        let _ = self.0.reload(filter(level));
+        subscriber.with(layer.event_format(Json { clock: clock.clone() })).try_init()
     }
 }
 
