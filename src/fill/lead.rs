@@ -121,10 +121,15 @@ impl Lead {
         let Some(base) = &self.base else { return self.plain_question() };
         let now = self.flights.clock.now();
         let judgement = cache::judge(&self.policy, &self.asked.request(), &base.stored, now);
-        if !base.is_whole() && judgement.reuse == Reuse::Fresh {
-            let completion =
-                self.missing(base).and_then(|gap| partial::completion(&base.stored, &gap));
-            return completion.map_or_else(|| self.plain_question(), Question::Complete);
+        let fresh = judgement.reuse == Reuse::Fresh;
+        // To a client that wants more than there is, a 304 would be of no use. The bytes that are
+        // missing come with the origin's word on the rest: If-Range asks for it.
+        if !base.is_whole() && (fresh || !self.background) {
+            let gap = self.missing(base);
+            if gap.is_some() || fresh {
+                let completion = gap.and_then(|gap| partial::completion(&base.stored, &gap));
+                return completion.map_or_else(|| self.plain_question(), Question::Complete);
+            }
         }
         match base.stored.has_validator() {
             true => Question::Revalidate(base.clone()),
@@ -138,15 +143,7 @@ impl Lead {
 
     /// What the client wants of a partial object and is not there, as one range.
     fn missing(&self, base: &Entry) -> Option<Range<u64>> {
-        let length = base.stored.extent()?;
-        let wanted = match &self.range {
-            None => 0..length,
-            Some(value) => match range::parse(value.as_bytes(), 1)?.as_slice() {
-                [one] => one.resolve(length)?,
-                _ => return None,
-            },
-        };
-        let gaps = base.body.missing(wanted);
+        let gaps = base.body.missing(wanted(base, self.range.as_ref())?);
         Some(gaps.first()?.start..gaps.last()?.end)
     }
 
@@ -335,6 +332,15 @@ impl Lead {
 
     fn store(&self) -> &Arc<Store> {
         &self.flights.store
+    }
+}
+
+/// The bytes of a partial object that a client wants who asks for `range`, if it has such bytes.
+pub(super) fn wanted(entry: &Entry, range: Option<&HeaderValue>) -> Option<Range<u64>> {
+    let length = entry.stored.extent()?;
+    match range {
+        None => Some(0..length),
+        Some(value) => range::parse(value.as_bytes(), 1)?.first()?.resolve(length),
     }
 }
 

@@ -31,7 +31,7 @@ use crate::count::Counter;
 use crate::store::{Entry, Store};
 use crate::upstream::{Fault, Inbound, Timings};
 use flight::{Board, Boarding, Flight, Landing, Seat, What};
-use lead::Lead;
+use lead::{Lead, wanted};
 
 /// What flights have done since the start.
 #[derive(Debug, Default)]
@@ -316,6 +316,10 @@ impl Flights {
             What::Entry { entry, variant, .. } if !selects(inquiry, &entry, &variant) => {
                 return Err(Again::OwnVariant);
             }
+            // What the origin confirmed for another are not the bytes that this client wants.
+            What::Revalidated(entry) if !has_wanted(inquiry, &entry) => {
+                return Err(Again::OwnVariant);
+            }
             // What must be validated for each use was validated for the leader's alone: to hand it to
             // others could show one user's page to another (RFC 9111 section 5.2.2.4).
             What::Entry { entry, .. } | What::Revalidated(entry)
@@ -346,7 +350,7 @@ impl Flights {
 
 /// Why a client that waited asks again.
 enum Again {
-    /// What came is another variant.
+    /// What came is another variant, or other bytes.
     OwnVariant,
     /// The fetch failed; the first who comes back leads for all the others.
     Elected,
@@ -354,6 +358,10 @@ enum Again {
 
 fn uncacheable(reason: Reason, inbound: Option<Inbound>) -> Outcome {
     Outcome::Uncacheable { reason, inbound }
+}
+
+fn has_wanted(inquiry: &Inquiry<'_>, entry: &Entry) -> bool {
+    entry.is_whole() || wanted(entry, inquiry.range).is_none_or(|range| entry.body.has(range))
 }
 
 fn selects(inquiry: &Inquiry<'_>, entry: &Entry, variant: &Key) -> bool {

@@ -129,8 +129,11 @@ pub fn key_of(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Key {
     }
 }
 
-/// A `Range` of one part is passed on when bytes are missing. Of several, the whole is fetched.
+/// A `Range` of one part is passed on when bytes are missing. Of several, the whole is fetched, and
+/// so it is where the answer will be the whole: what is asked for must be what is delivered.
 fn single_range(asked: &Asked) -> Option<HeaderValue> {
-    let value = asked.head.headers.get(header::RANGE)?;
-    crate::header::range::parse(value.as_bytes(), 1).map(|_| value.clone())
+    let mut lines = asked.head.headers.get_all(header::RANGE).iter();
+    let (Some(value), None) = (lines.next(), lines.next()) else { return None };
+    let most = asked.site.policy.max_ranges.min(1);
+    crate::header::range::parse(value.as_bytes(), most).map(|_| value.clone())
 }

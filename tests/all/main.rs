@@ -13,6 +13,7 @@ mod guard;
 mod http2;
 mod interim;
 mod kit_itself;
+mod parts;
 mod proxy_protocol;
 mod ranges;
 mod refusal;
