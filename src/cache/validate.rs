@@ -109,6 +109,10 @@ pub fn updated(
     if vary_changed {
         updated.drop = Some(Reason::VaryChanged);
     }
+    if updated.drop.is_some() {
+        // Its new fields are for the client that asked: nobody who waited may share them.
+        updated.stored = updated.stored.outdated();
+    }
     updated.once.extend(cookies);
     updated
 }
