@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 use foldhash::fast::RandomState;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use tokio::sync::watch;
@@ -66,7 +66,7 @@ pub(super) enum What {
     /// A response that is for the leader's client alone.
     Uncacheable(Reason),
     /// A 5xx while something is stored that may be served instead.
-    Erroring,
+    Erroring(StatusCode),
     /// No response.
     Failed(Arc<Fault>),
 }

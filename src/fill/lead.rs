@@ -181,7 +181,7 @@ impl Lead {
             _ => {}
         }
         if status.is_server_error() && self.note_failure(Failure::Status(status)) {
-            return self.for_leader_alone(inbound, What::Erroring);
+            return self.for_leader_alone(inbound, What::Erroring(status));
         }
         self.arrived(inbound, times)
     }

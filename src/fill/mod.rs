@@ -152,6 +152,8 @@ pub enum Outcome {
     },
     /// The origin answered with a server error while something is stored that may be served instead.
     Erroring {
+        /// The error.
+        status: StatusCode,
         /// The response, for the leader alone.
         inbound: Option<Inbound>,
     },
@@ -291,7 +293,7 @@ impl Flights {
             }
             What::Revalidated(entry) => Outcome::Revalidated { entry, how, once: seat.once() },
             What::Uncacheable(reason) => uncacheable(reason, seat.gift()),
-            What::Erroring => Outcome::Erroring { inbound: seat.gift() },
+            What::Erroring(status) => Outcome::Erroring { status, inbound: seat.gift() },
             What::Failed(fault) => Outcome::Failed(fault),
         }
     }
@@ -336,7 +338,7 @@ impl Flights {
                 COUNTERS.released.bump();
                 return Ok(uncacheable(reason, None));
             }
-            What::Erroring => Outcome::Erroring { inbound: None },
+            What::Erroring(status) => Outcome::Erroring { status, inbound: None },
             What::Failed(fault) => {
                 let again = fault.kind.retryable() && elections < self.settings.elections;
                 return if again { Err(Again::Elected) } else { Ok(Outcome::Failed(fault)) };

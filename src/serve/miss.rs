@@ -44,9 +44,15 @@ pub async fn fetch(
         }
         _ => serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await,
     };
+    if let Outcome::Erroring { status, inbound: None } = outcome
+        && let Some(obtained) = stale(serve, exchange, asked, base, Failure::Status(status))
+    {
+        // The one who asked has found out for all: an origin in trouble gets no herd.
+        return Ok(obtained);
+    }
     if matches!(
         outcome,
-        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None }
+        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None, .. }
     ) {
         // What the one who asked got was not for sharing: everyone asks for themselves.
         outcome = serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await;
@@ -66,8 +72,7 @@ pub async fn fetch(
         Outcome::Uncacheable { reason, inbound: Some(inbound) } => {
             Ok(streamed(exchange, reason, inbound))
         }
-        Outcome::Erroring { inbound: Some(inbound) } => {
-            let status = inbound.head.status;
+        Outcome::Erroring { status, inbound: Some(inbound) } => {
             match stale(serve, exchange, asked, base, Failure::Status(status)) {
                 Some(obtained) => {
                     exchange.asked_origin(&answered(&inbound));
@@ -77,7 +82,7 @@ pub async fn fetch(
             }
         }
         // Who asks alone leads, and who leads gets the response.
-        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None } => {
+        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None, .. } => {
             Err(Refusal::broken())
         }
         Outcome::Failed(fault) => {

@@ -8,6 +8,7 @@ mod kit;
 
 mod caching;
 mod collapse;
+mod confirming;
 mod documents;
 mod guard;
 mod http2;

@@ -1,0 +1,62 @@
+//! What the origin says of stored responses, and who hears it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::task::JoinSet;
+
+use crate::kit::*;
+
+#[tokio::test]
+async fn private_confirmation_stays_with_its_asker() {
+    let origin = Origin::start().await;
+    origin.on("/x", |seen| match seen.header("if-none-match") {
+        None => Reply::ok("x").header("Cache-Control", "max-age=0").header("ETag", "\"1\""),
+        Some(_) => Reply::new(304)
+            .delay(ms(300))
+            .header("ETag", "\"1\"")
+            .header("Cache-Control", "private, max-age=60")
+            .header("X-User", &seen.header("x-me").unwrap_or_default()),
+    });
+    let edge = Edge::before(&origin).await;
+    edge.get("/x").await.whole(200);
+    let (one, other) = tokio::join!(edge.get_with("/x", &[("X-Me", "alice")]), async {
+        tokio::time::sleep(ms(100)).await;
+        edge.get_with("/x", &[("X-Me", "bob")]).await
+    });
+    assert_eq!(one.header("x-user"), "alice");
+    assert_eq!(other.header("x-user"), "bob", "{:?}", other.head);
+}
+
+#[tokio::test]
+async fn failing_origin_is_asked_once_for_all_who_wait() {
+    let origin = Origin::start().await;
+    let count = AtomicUsize::new(0);
+    origin.on("/x", move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::ok("x")
+            .header("Cache-Control", "max-age=0, stale-if-error=600")
+            .header("ETag", "\"1\""),
+        _ => Reply::new(503).delay(ms(400)),
+    });
+    let edge = Edge::before(&origin).await;
+    edge.get("/x").await.whole(200);
+    let mut clients = JoinSet::new();
+    for _ in 0..50 {
+        let mut client = edge.client().await;
+        clients.spawn(async move { client.get("a.test", "/x").send().await });
+    }
+    for answer in clients.join_all().await {
+        answer.whole(200);
+    }
+    assert!(origin.count("/x") < 5, "{}", origin.count("/x"));
+}
+
+#[tokio::test]
+async fn unasked_304_is_the_origins_fault() {
+    let origin = Origin::start().await;
+    origin.on("/x", |_| {
+        Reply::new(304).header("ETag", "\"1\"").header("Cache-Control", "max-age=60")
+    });
+    let edge = Edge::before(&origin).await;
+    let answer = edge.get("/x").await;
+    assert_ne!(answer.status, 304, "{:?}", answer.head);
+}
