@@ -178,6 +178,10 @@ impl Lead {
             Question::Complete(..) if status != StatusCode::OK && !status.is_server_error() => {
                 return Next::AskPlainly;
             }
+            _ if status == StatusCode::NOT_MODIFIED => {
+                let why = "304 without having been asked";
+                return self.failed(Fault::new(FaultKind::InvalidResponse).because(why));
+            }
             _ => {}
         }
         if status.is_server_error() && self.note_failure(Failure::Status(status)) {
