@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use super::pour::next;
 use super::{COUNTERS, Flights};
 use crate::cache::{self, Key, Policy, Request};
@@ -12,7 +14,8 @@ use crate::upstream::Inbound;
 
 impl Flights {
     /// Stores the response to `request`, sent at `asked`, under `key`, if it may be stored; gives it
-    /// back otherwise. The entry's body grows as the origin sends it, whoever reads.
+    /// back otherwise. The entry's body grows as the origin sends it, whoever reads; the fields beside
+    /// it are for this client alone.
     ///
     /// # Errors
     /// The response, when it may not be stored or there is no room for it.
@@ -23,10 +26,11 @@ impl Flights {
         request: &Request<'_>,
         inbound: Inbound,
         asked: Timestamp,
-    ) -> Result<Arc<Entry>, Box<Inbound>> {
+    ) -> Result<(Arc<Entry>, HeaderMap), Box<Inbound>> {
         let (head, now) = (&inbound.head, self.clock.now());
         let judged = cache::storable(policy, request, head.status, &head.headers, asked, now);
-        let Ok(storing) = judged else { return Err(Box::new(inbound)) };
+        let Ok(mut storing) = judged else { return Err(Box::new(inbound)) };
+        let once = std::mem::take(&mut storing.once);
         let (entry, mut writer) = self.store.insert(Incoming {
             key,
             request_headers: request.headers,
@@ -58,6 +62,6 @@ impl Flights {
                 }
             }
         });
-        Ok(entry)
+        Ok((entry, once))
     }
 }
