@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::lead::Pilot;
 use super::pour::next;
 use super::{COUNTERS, Flights};
 use crate::cache::{self, Key, Policy, Request};
 use crate::clock::Timestamp;
-use crate::store::{Cut, Doom, Entry, Incoming};
+use crate::store::{Cut, Entry, Incoming};
 use crate::upstream::Inbound;
 
 impl Flights {
@@ -20,7 +21,7 @@ impl Flights {
     /// # Errors
     /// The response, when it may not be stored or there is no room for it.
     pub fn adopt(
-        &self,
+        self: &Arc<Self>,
         policy: &Policy,
         key: &Key,
         request: &Request<'_>,
@@ -31,13 +32,17 @@ impl Flights {
         let judged = cache::storable(policy, request, head.status, &head.headers, asked, now);
         let Ok(mut storing) = judged else { return Err(Box::new(inbound)) };
         let once = std::mem::take(&mut storing.once);
+        // An invalidation of the URL finds it as it finds a fetch, as long as the pilot is there.
+        let flight = self.board.alone(key).flight.clone();
+        let doom = flight.doom.clone();
+        let pilot = Pilot(self.clone(), flight);
         let (entry, mut writer) = self.store.insert(Incoming {
             key,
             request_headers: request.headers,
             stored: storing.into_stored(self.store.new_object_id()),
             part: None,
             max_variants: policy.max_variants,
-            doom: Doom::default(),
+            doom,
         });
         if !writer.keeps() {
             writer.cut(Cut::Abandoned, false);
@@ -45,6 +50,7 @@ impl Flights {
         }
         let mut body = inbound.body;
         tokio::spawn(async move {
+            let _pilot = pilot;
             loop {
                 match next(&mut body).await {
                     Some(Ok(bytes)) => {

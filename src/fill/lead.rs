@@ -64,7 +64,7 @@ enum Next {
 }
 
 /// Whatever becomes of the task, nobody waits for ever and nobody boards any more.
-struct Pilot(Arc<Flights>, Arc<Flight>);
+pub(super) struct Pilot(pub(super) Arc<Flights>, pub(super) Arc<Flight>);
 
 impl Drop for Pilot {
     fn drop(&mut self) {

@@ -187,7 +187,7 @@ impl Flights {
             let now = self.clock.now();
             let boarding = match boardings {
                 ..=MOST_BOARDINGS => self.board.board(&inquiry, &self.store, now, late.as_ref()),
-                _ => Boarding::Seat(self.board.alone(&inquiry)),
+                _ => Boarding::Seat(self.board.alone(inquiry.key)),
             };
             let seat = match boarding {
                 Boarding::Stored(entry) => {
@@ -232,7 +232,7 @@ impl Flights {
         inquiry: Inquiry<'_>,
         order: Order,
     ) -> impl Future<Output = Outcome> + Send + use<> {
-        let seat = self.board.alone(&inquiry);
+        let seat = self.board.alone(inquiry.key);
         self.launch(&seat.flight, &inquiry, order, false);
         let flights = self.clone();
         async move {

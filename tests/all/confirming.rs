@@ -60,3 +60,32 @@ async fn unasked_304_is_the_origins_fault() {
     let answer = edge.get("/x").await;
     assert_ne!(answer.status, 304, "{:?}", answer.head);
 }
+
+#[tokio::test]
+async fn answer_overtaken_by_a_change_is_not_stored() {
+    // A URL known to be uncacheable is fetched for each client alone; a POST's answer is no fetch.
+    for (method, first) in [("GET", "no-store"), ("POST", "max-age=0")] {
+        let (origin, gate) = (Origin::start().await, Gate::closed());
+        let (held, asked) = (gate.clone(), AtomicUsize::new(0));
+        origin.on("/x", move |seen| match asked.fetch_add(1, Ordering::Relaxed) {
+            _ if seen.method == "DELETE" => Reply::new(204),
+            0 => Reply::ok("first").header("Cache-Control", first),
+            1 => Reply::ok("old..........")
+                .header("Cache-Control", "max-age=60")
+                .header("Content-Location", "/x")
+                .after(3, |reply| reply.wait(&held)),
+            _ => Reply::ok("new").header("Cache-Control", "max-age=60"),
+        });
+        let edge = Edge::before(&origin).await;
+        edge.get("/x").await.whole(200);
+        let mut client = edge.client().await;
+        let mut reading = client.ask(method, "a.test", "/x").open().await;
+        assert!(reading.more().await);
+        let mut other = edge.client().await;
+        other.ask("DELETE", "a.test", "/x").send().await.whole(204);
+        gate.open();
+        reading.rest().await.whole(200);
+        tokio::time::sleep(ms(100)).await;
+        assert_eq!(edge.get("/x").await.text(), "new", "{method}");
+    }
+}
