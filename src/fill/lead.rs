@@ -196,8 +196,13 @@ impl Lead {
         let (asked, came) = times;
         let (request, headers) = (self.asked.request(), &inbound.head.headers);
         let updated = cache::updated(&self.policy, &request, &base.stored, headers, asked, came);
-        let entry = self.store().update(&self.key, base, updated.stored);
+        let entry = if updated.is_aside() {
+            self.store().aside(base, updated.stored)
+        } else {
+            self.store().update(&self.key, base, updated.stored)
+        };
         if updated.drop.is_some() {
+            // Does nothing to what is stored beside an entry that is not.
             self.store().remove_entry(&self.key, &entry);
         }
         self.flights.board.remove(&self.flight);
@@ -213,7 +218,9 @@ impl Lead {
         let updated = cache::updated(&self.policy, &request, &base.stored, headers, asked, came);
         if updated.drop.is_some() {
             self.flight.doom.set();
-            self.store().remove_entry(&self.key, base);
+            if !updated.is_aside() {
+                self.store().remove_entry(&self.key, base);
+            }
         }
         let part = Part { range: piece.bytes, onto: Some(base.clone()) };
         self.flight.leave_once(updated.once);

@@ -89,3 +89,28 @@ async fn answer_overtaken_by_a_change_is_not_stored() {
         assert_eq!(edge.get("/x").await.text(), "new", "{method}");
     }
 }
+
+#[tokio::test]
+async fn confirmation_for_credentials_stays_with_its_asker() {
+    let origin = Origin::start().await;
+    origin.on("/x", |seen| {
+        let reply = match seen.header("if-none-match") {
+            Some(_) => Reply::new(304),
+            None => Reply::ok("x"),
+        };
+        let reply = match seen.header("authorization") {
+            Some(who) => reply.header("X-User", &who).header("Cache-Control", "max-age=60"),
+            None => reply.header("Cache-Control", "max-age=0"),
+        };
+        reply.header("ETag", "\"1\"")
+    });
+    let edge = Edge::before(&origin).await;
+    for method in ["GET", "HEAD"] {
+        edge.get("/x").await.whole(200);
+        let mut client = edge.client().await;
+        let ask = client.ask(method, "a.test", "/x").header("Authorization", "alice");
+        assert_eq!(ask.send().await.header("x-user"), "alice");
+        let answer = edge.get("/x").await;
+        assert!(!answer.has("x-user"), "{method}: {:?}", answer.head);
+    }
+}
