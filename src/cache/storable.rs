@@ -176,12 +176,22 @@ fn check_control(
     if headers.contains_key(SET_COOKIE) && !policy.store_set_cookie && !listed(&SET_COOKIE) {
         return Err(Reason::SetCookie);
     }
-    // Section 3.5: only with a directive that allows a shared cache to do so.
-    let shared = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
-    if request.headers.contains_key(AUTHORIZATION) && !shared && !policy.store_authorized {
-        return Err(Reason::Authorization);
+    match is_for_credentials(policy, request, control) {
+        true => Err(Reason::Authorization),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether the answer is for the client's credentials alone: it may be shared only with a directive
+/// that allows a shared cache to do so (section 3.5).
+pub(super) fn is_for_credentials(
+    policy: &Policy,
+    request: &Request<'_>,
+    control: &Control,
+) -> bool {
+    let directives = &control.directives;
+    let shared = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
+    request.headers.contains_key(AUTHORIZATION) && !shared && !policy.store_authorized
 }
 
 /// Whether anything can come of storing it: it is or may become usable without its body being sent

@@ -64,6 +64,14 @@ pub struct Updated {
     pub once: HeaderMap,
 }
 
+impl Updated {
+    /// Whether what is stored stays as it was: it is good still, but the answer is for the client's
+    /// credentials alone (section 3.5).
+    pub fn is_aside(&self) -> bool {
+        self.drop == Some(Reason::Authorization)
+    }
+}
+
 /// What a 304 to [`conditional_headers`] makes of `stored`: every field that the 304 has replaces
 /// the stored ones, save those that describe the bytes, and the lifetime is reckoned anew.
 ///
@@ -109,6 +117,10 @@ pub fn updated(
     if vary_changed {
         updated.drop = Some(Reason::VaryChanged);
     }
+    if updated.drop.is_some() {
+        // Its new fields are for the client that asked: nobody who waited may share them.
+        updated.stored = updated.stored.outdated();
+    }
     updated.once.extend(cookies);
     updated
 }
@@ -141,6 +153,9 @@ fn refreshed(
             Some(Reason::NoStore)
         }
         () if control.directives.private.is_whole() && !force => Some(Reason::Private),
+        () if storable::is_for_credentials(policy, request, &control) => {
+            Some(Reason::Authorization)
+        }
         () => None,
     };
     let Cleaned { hidden, once } = storable::clean(&mut merged, &control, &lifetimes);

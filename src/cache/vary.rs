@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::policy::Policy;
 use super::verdict::Reason;
 use crate::header::vary::Vary;
-use crate::header::{accept_encoding, accept_language, list};
+use crate::header::{accept_encoding, accept_language, forwarded, list};
 
 /// The request fields that select among the variants of a URL: never empty, sorted, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,8 @@ impl VarySpec {
 /// What `Vary` of a response makes part of the key.
 ///
 /// # Errors
-/// The reason not to store: `*`, or a field that the site does not allow.
+/// The reason not to store: `*`, a field that the site does not allow, or one that tells the origin
+/// who the client is.
 pub fn spec(policy: &Policy, response: &HeaderMap) -> Result<Option<VarySpec>, Reason> {
     let names = match crate::header::vary::parse(response) {
         Vary::Nothing => return Ok(None),
@@ -60,8 +61,10 @@ pub fn spec(policy: &Policy, response: &HeaderMap) -> Result<Option<VarySpec>, R
     };
     let names: Vec<_> =
         names.into_iter().filter(|name| !policy.vary_ignore.contains(name)).collect();
-    let allowed =
-        |name: &HeaderName| policy.vary_allow.is_empty() || policy.vary_allow.contains(name);
+    let allowed = |name: &HeaderName| {
+        let listed = policy.vary_allow.is_empty() || policy.vary_allow.contains(name);
+        listed && !forwarded::CLIENT.contains(name)
+    };
     match names.iter().all(allowed) {
         true => Ok(VarySpec::new(names)),
         false => Err(Reason::VaryRefused),

@@ -3,37 +3,46 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+
+use super::lead::Pilot;
 use super::pour::next;
 use super::{COUNTERS, Flights};
 use crate::cache::{self, Key, Policy, Request};
 use crate::clock::Timestamp;
-use crate::store::{Cut, Doom, Entry, Incoming};
+use crate::store::{Cut, Entry, Incoming};
 use crate::upstream::Inbound;
 
 impl Flights {
     /// Stores the response to `request`, sent at `asked`, under `key`, if it may be stored; gives it
-    /// back otherwise. The entry's body grows as the origin sends it, whoever reads.
+    /// back otherwise. The entry's body grows as the origin sends it, whoever reads; the fields beside
+    /// it are for this client alone.
     ///
     /// # Errors
     /// The response, when it may not be stored or there is no room for it.
     pub fn adopt(
-        &self,
+        self: &Arc<Self>,
         policy: &Policy,
         key: &Key,
         request: &Request<'_>,
         inbound: Inbound,
         asked: Timestamp,
-    ) -> Result<Arc<Entry>, Box<Inbound>> {
+    ) -> Result<(Arc<Entry>, HeaderMap), Box<Inbound>> {
         let (head, now) = (&inbound.head, self.clock.now());
         let judged = cache::storable(policy, request, head.status, &head.headers, asked, now);
-        let Ok(storing) = judged else { return Err(Box::new(inbound)) };
+        let Ok(mut storing) = judged else { return Err(Box::new(inbound)) };
+        let once = std::mem::take(&mut storing.once);
+        // An invalidation of the URL finds it as it finds a fetch, as long as the pilot is there.
+        let flight = self.board.alone(key).flight.clone();
+        let doom = flight.doom.clone();
+        let pilot = Pilot(self.clone(), flight);
         let (entry, mut writer) = self.store.insert(Incoming {
             key,
             request_headers: request.headers,
             stored: storing.into_stored(self.store.new_object_id()),
             part: None,
             max_variants: policy.max_variants,
-            doom: Doom::default(),
+            doom,
         });
         if !writer.keeps() {
             writer.cut(Cut::Abandoned, false);
@@ -41,6 +50,7 @@ impl Flights {
         }
         let mut body = inbound.body;
         tokio::spawn(async move {
+            let _pilot = pilot;
             loop {
                 match next(&mut body).await {
                     Some(Ok(bytes)) => {
@@ -58,6 +68,6 @@ impl Flights {
                 }
             }
         });
-        Ok(entry)
+        Ok((entry, once))
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 use foldhash::fast::RandomState;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use tokio::sync::watch;
@@ -29,6 +29,8 @@ pub(super) struct Flight {
     /// The URL.
     key: Key,
     id: Id,
+    /// Whether nobody but the leader's client may be aboard.
+    alone: bool,
     /// Forbids to store the response: the URL was invalidated meanwhile.
     pub(super) doom: Doom,
     aboard: AtomicUsize,
@@ -66,7 +68,7 @@ pub(super) enum What {
     /// A response that is for the leader's client alone.
     Uncacheable(Reason),
     /// A 5xx while something is stored that may be served instead.
-    Erroring,
+    Erroring(StatusCode),
     /// No response.
     Failed(Arc<Fault>),
 }
@@ -143,14 +145,18 @@ impl Board {
                 false => {}
             }
         }
-        let flight = Flight::new(inquiry, variant);
+        let id = Id { variant, range: inquiry.range.cloned() };
+        let flight = Flight::new(inquiry.key, id, false);
         flights.push(flight.clone());
         Boarding::Seat(Seat::new(flight, true))
     }
 
-    /// A flight that no one else can board.
-    pub(super) fn alone(&self, inquiry: &Inquiry<'_>) -> Seat {
-        Seat::new(Flight::new(inquiry, inquiry.key.clone()), true)
+    /// A flight that no one else can board. It is on the board all the same, for an invalidation of
+    /// its URL to find it.
+    pub(super) fn alone(&self, key: &Key) -> Seat {
+        let flight = Flight::new(key, Id { variant: key.clone(), range: None }, true);
+        self.shard(key).entry(key.clone()).or_default().push(flight.clone());
+        Seat::new(flight, true)
     }
 
     /// Takes a flight off the board: from now on nobody boards it.
@@ -172,11 +178,11 @@ impl Board {
         }
     }
 
-    /// How many flights are under way, and how many clients are aboard.
+    /// How many flights that others may board are under way, and how many clients are aboard.
     pub(super) fn count(&self) -> (usize, usize) {
         self.shards.iter().fold((0, 0), |(flights, aboard), shard| {
             let shard = shard.lock();
-            let all = shard.values().flatten();
+            let all = shard.values().flatten().filter(|flight| !flight.alone);
             all.fold((flights, aboard), |(flights, aboard), flight| {
                 (flights + 1, aboard + flight.aboard.load(Ordering::Relaxed))
             })
@@ -190,10 +196,11 @@ impl Board {
 }
 
 impl Flight {
-    fn new(inquiry: &Inquiry<'_>, variant: Key) -> Arc<Self> {
+    fn new(key: &Key, id: Id, alone: bool) -> Arc<Self> {
         Arc::new(Flight {
-            key: inquiry.key.clone(),
-            id: Id { variant, range: inquiry.range.cloned() },
+            key: key.clone(),
+            id,
+            alone,
             doom: Doom::default(),
             aboard: AtomicUsize::new(0),
             landing: watch::Sender::new(None),
@@ -229,6 +236,9 @@ impl Flight {
     /// Whether this flight brings, or has brought, what the inquiry is for. `variant` is what the
     /// inquiry would select; a flight that knows its `Vary` tells better than the store.
     fn answers(&self, inquiry: &Inquiry<'_>, variant: &mut Key, now: Timestamp) -> bool {
+        if self.alone {
+            return false;
+        }
         // Who wants a range is served from the whole, but not the other way round.
         let covers = self.id.range.is_none() || self.id.range.as_ref() == inquiry.range;
         let landing = self.landing.borrow();

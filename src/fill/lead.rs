@@ -64,7 +64,7 @@ enum Next {
 }
 
 /// Whatever becomes of the task, nobody waits for ever and nobody boards any more.
-struct Pilot(Arc<Flights>, Arc<Flight>);
+pub(super) struct Pilot(pub(super) Arc<Flights>, pub(super) Arc<Flight>);
 
 impl Drop for Pilot {
     fn drop(&mut self) {
@@ -121,10 +121,15 @@ impl Lead {
         let Some(base) = &self.base else { return self.plain_question() };
         let now = self.flights.clock.now();
         let judgement = cache::judge(&self.policy, &self.asked.request(), &base.stored, now);
-        if !base.is_whole() && judgement.reuse == Reuse::Fresh {
-            let completion =
-                self.missing(base).and_then(|gap| partial::completion(&base.stored, &gap));
-            return completion.map_or_else(|| self.plain_question(), Question::Complete);
+        let fresh = judgement.reuse == Reuse::Fresh;
+        // To a client that wants more than there is, a 304 would be of no use. The bytes that are
+        // missing come with the origin's word on the rest: If-Range asks for it.
+        if !base.is_whole() && (fresh || !self.background) {
+            let gap = self.missing(base);
+            if gap.is_some() || fresh {
+                let completion = gap.and_then(|gap| partial::completion(&base.stored, &gap));
+                return completion.map_or_else(|| self.plain_question(), Question::Complete);
+            }
         }
         match base.stored.has_validator() {
             true => Question::Revalidate(base.clone()),
@@ -138,15 +143,7 @@ impl Lead {
 
     /// What the client wants of a partial object and is not there, as one range.
     fn missing(&self, base: &Entry) -> Option<Range<u64>> {
-        let length = base.stored.extent()?;
-        let wanted = match &self.range {
-            None => 0..length,
-            Some(value) => match range::parse(value.as_bytes(), 1)?.as_slice() {
-                [one] => one.resolve(length)?,
-                _ => return None,
-            },
-        };
-        let gaps = base.body.missing(wanted);
+        let gaps = base.body.missing(wanted(base, self.range.as_ref())?);
         Some(gaps.first()?.start..gaps.last()?.end)
     }
 
@@ -181,10 +178,14 @@ impl Lead {
             Question::Complete(..) if status != StatusCode::OK && !status.is_server_error() => {
                 return Next::AskPlainly;
             }
+            _ if status == StatusCode::NOT_MODIFIED => {
+                let why = "304 without having been asked";
+                return self.failed(Fault::new(FaultKind::InvalidResponse).because(why));
+            }
             _ => {}
         }
         if status.is_server_error() && self.note_failure(Failure::Status(status)) {
-            return self.for_leader_alone(inbound, What::Erroring);
+            return self.for_leader_alone(inbound, What::Erroring(status));
         }
         self.arrived(inbound, times)
     }
@@ -195,8 +196,13 @@ impl Lead {
         let (asked, came) = times;
         let (request, headers) = (self.asked.request(), &inbound.head.headers);
         let updated = cache::updated(&self.policy, &request, &base.stored, headers, asked, came);
-        let entry = self.store().update(&self.key, base, updated.stored);
+        let entry = if updated.is_aside() {
+            self.store().aside(base, updated.stored)
+        } else {
+            self.store().update(&self.key, base, updated.stored)
+        };
         if updated.drop.is_some() {
+            // Does nothing to what is stored beside an entry that is not.
             self.store().remove_entry(&self.key, &entry);
         }
         self.flights.board.remove(&self.flight);
@@ -212,7 +218,9 @@ impl Lead {
         let updated = cache::updated(&self.policy, &request, &base.stored, headers, asked, came);
         if updated.drop.is_some() {
             self.flight.doom.set();
-            self.store().remove_entry(&self.key, base);
+            if !updated.is_aside() {
+                self.store().remove_entry(&self.key, base);
+            }
         }
         let part = Part { range: piece.bytes, onto: Some(base.clone()) };
         self.flight.leave_once(updated.once);
@@ -335,6 +343,15 @@ impl Lead {
 
     fn store(&self) -> &Arc<Store> {
         &self.flights.store
+    }
+}
+
+/// The bytes of a partial object that a client wants who asks for `range`, if it has such bytes.
+pub(super) fn wanted(entry: &Entry, range: Option<&HeaderValue>) -> Option<Range<u64>> {
+    let length = entry.stored.extent()?;
+    match range {
+        None => Some(0..length),
+        Some(value) => range::parse(value.as_bytes(), 1)?.first()?.resolve(length),
     }
 }
 

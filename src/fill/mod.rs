@@ -31,7 +31,7 @@ use crate::count::Counter;
 use crate::store::{Entry, Store};
 use crate::upstream::{Fault, Inbound, Timings};
 use flight::{Board, Boarding, Flight, Landing, Seat, What};
-use lead::Lead;
+use lead::{Lead, wanted};
 
 /// What flights have done since the start.
 #[derive(Debug, Default)]
@@ -152,6 +152,8 @@ pub enum Outcome {
     },
     /// The origin answered with a server error while something is stored that may be served instead.
     Erroring {
+        /// The error.
+        status: StatusCode,
         /// The response, for the leader alone.
         inbound: Option<Inbound>,
     },
@@ -185,7 +187,7 @@ impl Flights {
             let now = self.clock.now();
             let boarding = match boardings {
                 ..=MOST_BOARDINGS => self.board.board(&inquiry, &self.store, now, late.as_ref()),
-                _ => Boarding::Seat(self.board.alone(&inquiry)),
+                _ => Boarding::Seat(self.board.alone(inquiry.key)),
             };
             let seat = match boarding {
                 Boarding::Stored(entry) => {
@@ -230,7 +232,7 @@ impl Flights {
         inquiry: Inquiry<'_>,
         order: Order,
     ) -> impl Future<Output = Outcome> + Send + use<> {
-        let seat = self.board.alone(&inquiry);
+        let seat = self.board.alone(inquiry.key);
         self.launch(&seat.flight, &inquiry, order, false);
         let flights = self.clone();
         async move {
@@ -291,7 +293,7 @@ impl Flights {
             }
             What::Revalidated(entry) => Outcome::Revalidated { entry, how, once: seat.once() },
             What::Uncacheable(reason) => uncacheable(reason, seat.gift()),
-            What::Erroring => Outcome::Erroring { inbound: seat.gift() },
+            What::Erroring(status) => Outcome::Erroring { status, inbound: seat.gift() },
             What::Failed(fault) => Outcome::Failed(fault),
         }
     }
@@ -316,6 +318,10 @@ impl Flights {
             What::Entry { entry, variant, .. } if !selects(inquiry, &entry, &variant) => {
                 return Err(Again::OwnVariant);
             }
+            // What the origin confirmed for another are not the bytes that this client wants.
+            What::Revalidated(entry) if !has_wanted(inquiry, &entry) => {
+                return Err(Again::OwnVariant);
+            }
             // What must be validated for each use was validated for the leader's alone: to hand it to
             // others could show one user's page to another (RFC 9111 section 5.2.2.4).
             What::Entry { entry, .. } | What::Revalidated(entry)
@@ -332,7 +338,7 @@ impl Flights {
                 COUNTERS.released.bump();
                 return Ok(uncacheable(reason, None));
             }
-            What::Erroring => Outcome::Erroring { inbound: None },
+            What::Erroring(status) => Outcome::Erroring { status, inbound: None },
             What::Failed(fault) => {
                 let again = fault.kind.retryable() && elections < self.settings.elections;
                 return if again { Err(Again::Elected) } else { Ok(Outcome::Failed(fault)) };
@@ -346,7 +352,7 @@ impl Flights {
 
 /// Why a client that waited asks again.
 enum Again {
-    /// What came is another variant.
+    /// What came is another variant, or other bytes.
     OwnVariant,
     /// The fetch failed; the first who comes back leads for all the others.
     Elected,
@@ -354,6 +360,10 @@ enum Again {
 
 fn uncacheable(reason: Reason, inbound: Option<Inbound>) -> Outcome {
     Outcome::Uncacheable { reason, inbound }
+}
+
+fn has_wanted(inquiry: &Inquiry<'_>, entry: &Entry) -> bool {
+    entry.is_whole() || wanted(entry, inquiry.range).is_none_or(|range| entry.body.has(range))
 }
 
 fn selects(inquiry: &Inquiry<'_>, entry: &Entry, variant: &Key) -> bool {

@@ -20,11 +20,17 @@ use crate::upstream::{self, Fault, IncomingBody};
 /// told of it have yet to open it.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long the opening takes for those who have just been told; seldom waited for.
+const OPENING: Duration = Duration::from_millis(2);
+
 impl Lead {
     /// Writes the body to its end, or cuts it.
     pub(super) async fn pour(&self, mut writer: Writer, mut body: IncomingBody) {
         let mut resumes = self.flights.settings.resumes;
         let mut kept = writer.keeps();
+        if !kept {
+            self.all_opened().await;
+        }
         let mut empty_since = None;
         // A resumption may tell the length that the first response did not.
         let mut told_end = None;
@@ -32,13 +38,14 @@ impl Lead {
             match next(&mut body).await {
                 Some(Ok(bytes)) => {
                     COUNTERS.fetched_bytes.add(bytes.len() as u64);
-                    if let Err(cut) = writer.write(bytes).await {
-                        return writer.cut(cut, false);
-                    }
-                    if kept && !writer.keeps() {
-                        // Nobody may board any more: the first bytes will be gone before long.
+                    if kept && !writer.may_keep(bytes.len() as u64) {
+                        // Nobody may board any more: the first bytes are gone with the next write.
                         kept = false;
                         self.flights.board.remove(&self.flight);
+                        self.all_opened().await;
+                    }
+                    if let Err(cut) = writer.write(bytes).await {
+                        return writer.cut(cut, false);
                     }
                     if self.is_deserted(writer.entry(), &mut empty_since) {
                         COUNTERS.deserted.bump();
@@ -69,6 +76,19 @@ impl Lead {
                     let _stored = writer.finish();
                     return;
                 }
+            }
+        }
+    }
+
+    /// Waits until all aboard have opened the body, within [`GRACE`]: the first bytes of one that is
+    /// not kept are gone once those who read have passed them.
+    async fn all_opened(&self) {
+        let begun = Instant::now();
+        loop {
+            // The pause comes first: whoever has just left the flight opens the body at once.
+            tokio::time::sleep(OPENING).await;
+            if self.flight.aboard() == 0 || begun.elapsed() >= GRACE {
+                return;
             }
         }
     }

@@ -29,6 +29,18 @@ pub const CLAIMS: [HeaderName; 17] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
+/// The scheme that the client spoke.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The fields in which the edge tells origins who the client is. They differ for each client and are
+/// not in what it sent, so that no two clients could share a response that varies by one.
+pub const CLIENT: [HeaderName; 4] = [
+    HeaderName::from_static("client-ip"),
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-real-ip"),
+];
+
 /// Removes every claim of [`CLAIMS`].
 pub fn strip(headers: &mut HeaderMap) {
     for name in CLAIMS {

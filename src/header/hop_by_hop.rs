@@ -16,23 +16,34 @@ const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-aut
 /// else, and a client could make the edge ask for another thing than its key says.
 const KEPT: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_LENGTH, DATE, HOST];
 
+/// Fields of one connection whatever `Connection` says.
+const KNOWN: [HeaderName; 6] =
+    [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
+
 /// Removes the fields of one connection from a message that is about to be forwarded: those that
 /// `Connection` names and the known ones. `Trailer` stays; it describes what follows the body.
 pub fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|line| list::members(line.as_bytes()))
-            .filter_map(|name| HeaderName::from_bytes(name).ok())
-            .filter(|name| !KEPT.contains(name))
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
-        headers.remove(CONNECTION);
+    strip_named(headers);
+    for name in KNOWN {
+        headers.remove(name);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+}
+
+/// Removes the fields that `Connection` names but the known ones, which say how to treat the message.
+/// A request is judged without them, since the origin does not see them either: else a client could
+/// have the answer to one question stored as that to another.
+pub fn strip_named(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|line| list::members(line.as_bytes()))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .filter(|name| !KEPT.contains(name) && !KNOWN.contains(name))
+        .collect();
+    for name in named {
         headers.remove(name);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 
+use crate::cache::range::if_range_holds;
 use crate::cache::{self, Judgement, Policy, Precondition, Reason, Selection, Stored, Verdict};
 use crate::header::cache_status::CacheStatus;
 use crate::header::request_id::X_REQUEST_ID;
@@ -226,7 +227,12 @@ fn chosen(
     sent: Option<Range<u64>>,
 ) -> Selection {
     match sent {
-        Some(range) if fields.contains_key(header::RANGE) => Selection::One(range),
+        // An origin that knows no If-Range may have sent a part of another version.
+        Some(range)
+            if fields.contains_key(header::RANGE) && if_range_holds(fields, &stored.headers) =>
+        {
+            Selection::One(range)
+        }
         _ => cache::select(policy, method, fields, stored),
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::cache;
-use crate::header::{cdn_loop, forwarded, hop_by_hop, request_id, surrogate_control, via};
+use crate::header::{
+    accept_encoding, cdn_loop, forwarded, hop_by_hop, request_id, surrogate_control, via,
+};
 use crate::serve::Serve;
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::Asked;
@@ -36,6 +38,10 @@ fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderM
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
     forwarded::strip(&mut headers);
+    if asked.site.policy.enabled {
+        // Variants differ by the codings that we know, so the origin must not choose another one.
+        accept_encoding::reduce(&mut headers);
+    }
     if matches!(head.method, Method::GET | Method::HEAD) {
         for name in OVERRIDING {
             headers.remove(name);

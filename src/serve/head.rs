@@ -36,6 +36,7 @@ pub async fn ask(
             HeadEffect::Update(updated) if updated.drop.is_none() => {
                 let _ = serve.store.update(&plan.key, &entry, updated.stored);
             }
+            HeadEffect::Update(updated) if updated.is_aside() => {}
             HeadEffect::Update(_) | HeadEffect::Outdated => {
                 serve.store.remove_entry(&plan.key, &entry);
             }

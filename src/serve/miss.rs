@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::cache::reuse::Failure;
 use crate::cache::{Reason, usable_on_error};
@@ -31,25 +31,23 @@ pub async fn fetch(
 ) -> Result<Obtained, Refusal> {
     exchange.decided(reason);
     let base = base.as_ref();
-    let inquiry = Inquiry {
-        key: &plan.key,
-        policy: &asked.site.policy,
-        request: asked.request(),
-        range: range::to_ask(asked, plan, base),
-        base,
-    };
+    let inquiry = inquiry(asked, plan, range::to_ask(asked, plan, base), base);
     let mut outcome = match reason {
-        Reason::Uncacheable => {
-            serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await
-        }
+        Reason::Uncacheable => ask_alone(serve, exchange, asked, inquiry).await,
         _ => serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await,
     };
+    if let Outcome::Erroring { status, inbound: None } = outcome
+        && let Some(obtained) = stale(serve, exchange, asked, base, Failure::Status(status))
+    {
+        // The one who asked has found out for all: an origin in trouble gets no herd.
+        return Ok(obtained);
+    }
     if matches!(
         outcome,
-        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None }
+        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None, .. }
     ) {
         // What the one who asked got was not for sharing: everyone asks for themselves.
-        outcome = serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await;
+        outcome = ask_alone(serve, exchange, asked, inquiry).await;
     }
     match outcome {
         Outcome::Entry { entry, how, stored, once } => {
@@ -66,8 +64,7 @@ pub async fn fetch(
         Outcome::Uncacheable { reason, inbound: Some(inbound) } => {
             Ok(streamed(exchange, reason, inbound))
         }
-        Outcome::Erroring { inbound: Some(inbound) } => {
-            let status = inbound.head.status;
+        Outcome::Erroring { status, inbound: Some(inbound) } => {
             match stale(serve, exchange, asked, base, Failure::Status(status)) {
                 Some(obtained) => {
                     exchange.asked_origin(&answered(&inbound));
@@ -77,7 +74,7 @@ pub async fn fetch(
             }
         }
         // Who asks alone leads, and who leads gets the response.
-        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None } => {
+        Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None, .. } => {
             Err(Refusal::broken())
         }
         Outcome::Failed(fault) => {
@@ -93,14 +90,27 @@ pub async fn fetch(
 
 /// Has an entry refreshed behind the client's back.
 pub fn refresh(serve: &Serve, exchange: &Exchange, asked: &Asked, plan: &Plan, entry: &Arc<Entry>) {
-    let inquiry = Inquiry {
-        key: &plan.key,
-        policy: &asked.site.policy,
-        request: asked.request(),
-        range: None,
-        base: Some(entry),
-    };
+    let inquiry = inquiry(asked, plan, None, Some(entry));
     serve.flights.refresh(inquiry, || order(serve, exchange, asked));
+}
+
+fn inquiry<'a>(
+    asked: &'a Asked,
+    plan: &'a Plan,
+    range: Option<&'a HeaderValue>,
+    base: Option<&'a Arc<Entry>>,
+) -> Inquiry<'a> {
+    Inquiry { key: &plan.key, policy: &asked.site.policy, request: asked.request(), range, base }
+}
+
+/// Asks the origin for this client alone.
+async fn ask_alone(
+    serve: &Serve,
+    exchange: &Exchange,
+    asked: &Asked,
+    inquiry: Inquiry<'_>,
+) -> Outcome {
+    serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await
 }
 
 /// What it takes to ask the origin for the whole URL.

@@ -106,7 +106,7 @@ fn keep_for_get(
     let (request, status) = (asked.request(), inbound.head.status);
     let key = plan::key_of(serve, &asked.site, &request);
     match serve.flights.adopt(&asked.site.policy, &key, &request, inbound, sent) {
-        Ok(entry) => Obtained::fetched(entry, reason, Some(status), true, false),
+        Ok((entry, once)) => Obtained::fetched(entry, reason, Some(status), true, false).with(once),
         Err(inbound) => Obtained::streamed(*inbound, reason),
     }
 }

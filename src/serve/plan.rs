@@ -7,7 +7,9 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
+use crate::cache::key::plain_host;
 use crate::cache::{self, Intake, Key, Reason, query};
+use crate::header::{forwarded, hop_by_hop};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::identify::Identity;
@@ -20,7 +22,7 @@ pub struct Asked {
     pub site: Arc<Site>,
     /// What the client spoke.
     pub scheme: Scheme,
-    /// The host and port that it named.
+    /// The host and port that it named, in the one form that keys use.
     pub authority: Authority,
     /// The request's head, without the handle to change protocols.
     pub head: Parts,
@@ -37,7 +39,10 @@ impl Asked {
     /// The host or the target cannot be passed on.
     pub fn new(scheme: Scheme, identity: Identity, mut head: Parts) -> Result<Self, Refusal> {
         let bad = |what| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, what).closing();
-        let authority = Authority::try_from(&*identity.authority).map_err(|_| bad("bad host"))?;
+        // As the key has it: what the origin could tell apart and the key does not would let one
+        // client's spelling into what all others get.
+        let host = plain_host(&identity.authority, scheme.as_str()).to_ascii_lowercase();
+        let authority = Authority::try_from(host).map_err(|_| bad("bad host"))?;
         let given = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let target = match query::upstream(&identity.site.policy, given.query()) {
             query if query.as_deref() == given.query() => given,
@@ -45,6 +50,10 @@ impl Asked {
                 .map_err(|_| bad("bad query"))?,
             None => PathAndQuery::try_from(given.path()).map_err(|_| bad("bad path"))?,
         };
+        hop_by_hop::strip_named(&mut head.headers);
+        // What the origin is told, and may vary by.
+        let proto = HeaderValue::from_static(scheme.as_str());
+        head.headers.insert(forwarded::X_FORWARDED_PROTO, proto);
         let upgrade = head.extensions.remove::<OnUpgrade>();
         if upgrade.is_none() || wants_http2(&head) {
             // Nobody can take it up: HTTP/2 is agreed on by ALPN here, or not at all.
@@ -129,8 +138,11 @@ pub fn key_of(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Key {
     }
 }
 
-/// A `Range` of one part is passed on when bytes are missing. Of several, the whole is fetched.
+/// A `Range` of one part is passed on when bytes are missing. Of several, the whole is fetched, and
+/// so it is where the answer will be the whole: what is asked for must be what is delivered.
 fn single_range(asked: &Asked) -> Option<HeaderValue> {
-    let value = asked.head.headers.get(header::RANGE)?;
-    crate::header::range::parse(value.as_bytes(), 1).map(|_| value.clone())
+    let mut lines = asked.head.headers.get_all(header::RANGE).iter();
+    let (Some(value), None) = (lines.next(), lines.next()) else { return None };
+    let most = asked.site.policy.max_ranges.min(1);
+    crate::header::range::parse(value.as_bytes(), most).map(|_| value.clone())
 }

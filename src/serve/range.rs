@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 
+use crate::cache::range::if_range_holds;
 use crate::cache::{self, Precondition, Selection};
 use crate::header::content_range::ContentRange;
 use crate::serve::body::{Body, Multipart, Source};
@@ -31,16 +32,20 @@ pub fn has_all(asked: &Asked, entry: &Entry) -> bool {
     }
 }
 
-/// The range to ask the origin for: the client's own, unless all of a stored object is at stake or
-/// the client names a version that only a whole answer can be compared with.
+/// The range to ask the origin for: the client's own, unless all of a stored object is at stake, or
+/// the client names a version that is not the stored one or that only a whole answer can be compared
+/// with.
 pub fn to_ask<'a>(
     asked: &Asked,
     plan: &'a Plan,
     base: Option<&Arc<Entry>>,
 ) -> Option<&'a HeaderValue> {
-    let whole = base.is_some_and(|entry| entry.is_whole());
-    let conditional = asked.head.headers.contains_key(header::IF_RANGE) && base.is_none();
-    plan.range.as_ref().filter(|_| !whole && !conditional)
+    let fields = &asked.head.headers;
+    let whole = match base {
+        Some(entry) => entry.is_whole() || !if_range_holds(fields, &entry.stored.headers),
+        None => fields.contains_key(header::IF_RANGE),
+    };
+    plan.range.as_ref().filter(|_| !whole)
 }
 
 /// The bytes that the origin sent in answer to this client's own range, as its `Content-Range` in

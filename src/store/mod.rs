@@ -270,6 +270,11 @@ impl Store {
         updated
     }
 
+    /// The entry with other metadata, for one client alone: look-ups go on finding it as it is.
+    pub fn aside(&self, entry: &Arc<Entry>, stored: Stored) -> Arc<Entry> {
+        Arc::new(Entry::new(stored, entry.body.clone(), self.budget.nothing()))
+    }
+
     /// Remembers that `key` is uncacheable until then.
     pub fn mark(&self, key: &Key, until: Timestamp) {
         COUNTERS.marked.bump();

@@ -105,7 +105,7 @@ impl Writer {
         if length == 0 {
             return Ok(());
         }
-        if self.keeps && !self.afford(length) {
+        if !self.may_keep(length) {
             self.give_up_keeping();
         }
         if self.keeps {
@@ -119,6 +119,12 @@ impl Writer {
             None => self.entry.body.push(bytes),
         }
         Ok(())
+    }
+
+    /// Whether the body would still be kept with `length` more bytes; reserves for them. If not, the
+    /// next [`Writer::write`] lets go of what all readers of that moment have passed.
+    pub fn may_keep(&mut self, length: u64) -> bool {
+        self.keeps && self.afford(length)
     }
 
     /// Whether the body will be stored when it is complete. Once false it stays false.
@@ -194,6 +200,9 @@ impl Writer {
     }
 
     fn give_up_keeping(&mut self) {
+        if !self.keeps {
+            return;
+        }
         COUNTERS.outgrown.bump();
         self.keeps = false;
         self.reserve.release();

@@ -184,3 +184,20 @@ async fn sites_never_share_what_they_store() {
     }
     assert_eq!((one.count("/x"), two.count("/x")), (1, 2));
 }
+
+#[tokio::test]
+async fn stored_post_answer_keeps_its_cookie_for_its_asker() {
+    let origin = Origin::start().await;
+    origin.on("/x", |_| {
+        Reply::ok("x")
+            .header("Cache-Control", "max-age=60, no-cache=\"set-cookie\"")
+            .header("Set-Cookie", "who=me")
+            .header("Content-Location", "/x")
+    });
+    let edge = Edge::with(&origin, "").await;
+    let mut client = edge.client().await;
+    let answer = client.ask("POST", "a.test", "/x").body(b"q").send().await;
+    assert_eq!(answer.header("set-cookie"), "who=me", "{:?}", answer.head);
+    let answer = edge.get("/x").await;
+    assert!(!answer.hit() || !answer.has("set-cookie"), "{:?}", answer.head);
+}

@@ -126,3 +126,45 @@ async fn slow_reader_holds_up_nobody() {
     proof().check_whole(answer.whole(200));
     proof().check_whole(reading.rest().await.whole(200));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn body_too_large_to_keep_reaches_all_who_waited() {
+    let origin = Origin::start().await;
+    let big = Proof::new("a.test", "/x", 1, 6_000_000);
+    let gate = Gate::closed();
+    let (held, sent) = (gate.clone(), big.clone());
+    origin.on("/x", move |_| Reply::proof(&sent).header("Cache-Control", "max-age=60").hold(&held));
+    let setup = Edge::setup().site("a", &site(&["a.test"], &origin, ""));
+    let edge = setup.node("[store]\nmemory = \"64MiB\"\nmax_object = \"1MiB\"").start().await;
+    let mut clients = JoinSet::new();
+    for _ in 0..60 {
+        let mut client = edge.client().await;
+        clients.spawn(async move { client.get("a.test", "/x").send().await });
+    }
+    until("all wait", async || origin.count("/x") > 0).await;
+    tokio::time::sleep(ms(500)).await;
+    gate.open();
+    let answers = clients.join_all().await;
+    let cut = answers.iter().filter(|a| a.end != End::Clean).count();
+    assert_eq!(cut, 0, "cut of {} asked {}", answers.len(), origin.count("/x"));
+}
+
+#[tokio::test]
+async fn late_comer_to_an_outgrown_body_gets_one_of_its_own() {
+    let origin = Origin::start().await;
+    let big = Proof::new("a.test", "/x", 1, 20_000_000);
+    let sent = big.clone();
+    origin.on("/x", move |_| Reply::proof(&sent).header("Cache-Control", "max-age=60").chunked());
+    let setup = Edge::setup().site("a", &site(&["a.test"], &origin, ""));
+    let edge = setup.node("[store]\nmemory = \"64MiB\"\nmax_object = \"1MiB\"").start().await;
+    let mut slow = edge.client().await;
+    let mut reading = slow.get("a.test", "/x").open().await;
+    reading.more().await;
+    tokio::time::sleep(ms(700)).await;
+    let mut late = edge.client().await;
+    let mut answer = late.get("a.test", "/x").open().await;
+    answer.more().await;
+    let (one, two) = tokio::join!(reading.rest(), answer.rest());
+    assert_eq!(one.end, End::Clean);
+    assert_eq!(two.end, End::Clean, "{:?} {}", two.head, two.body.len());
+}

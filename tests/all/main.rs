@@ -8,15 +8,18 @@ mod kit;
 
 mod caching;
 mod collapse;
+mod confirming;
 mod documents;
 mod guard;
 mod http2;
 mod interim;
 mod kit_itself;
+mod parts;
 mod proxy_protocol;
 mod ranges;
 mod refusal;
 mod reload;
 mod targeted;
 mod tls;
+mod unkeyed;
 mod upgrade;

@@ -81,7 +81,7 @@ async fn a_server_error_leaves_what_is_stored_and_the_origin_alone_for_a_while()
     stage.clock.advance(Duration::from_secs(100));
     let outcomes = stage.crowd(10, &client("/e").having(old)).await;
     assert_eq!((stage.fetches(), count(&outcomes, "erroring")), (2, 10));
-    let gifts = outcomes.iter().filter(|o| matches!(o, Outcome::Erroring { inbound: Some(_) }));
+    let gifts = outcomes.iter().filter(|o| matches!(o, Outcome::Erroring { inbound: Some(_), .. }));
     assert_eq!(gifts.count(), 1);
     let rests = stage.stored("/e").unwrap();
     let headers = http::HeaderMap::new();
