@@ -39,6 +39,7 @@ use futures_util::FutureExt;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
+use crate::cache::Reason;
 use crate::clock::Clock;
 use crate::fill::Flights;
 use crate::listen::{self, Connection, Handler};
@@ -127,6 +128,10 @@ impl Serve {
                 Ok(Obtained::stored(entry, judgement))
             }
             Finding::Refused(reason) => Err(Refusal::not_stored(exchange, reason)),
+            // Nothing will be stored, so the client's own condition or range may have its effect.
+            Finding::Wanting(Reason::Uncacheable, _) if asked.is_conditional() => {
+                pass::past(self, exchange, asked, Reason::Uncacheable).await
+            }
             Finding::Wanting(reason, base) if asked.head.method == Method::HEAD => {
                 head::ask(self, exchange, asked, plan, reason, base).await
             }
@@ -149,7 +154,7 @@ impl Refusal {
     }
 
     /// The client wanted an answer from the store or none (RFC 9111 section 5.2.1.7).
-    fn not_stored(exchange: &mut Exchange, reason: crate::cache::Reason) -> Self {
+    fn not_stored(exchange: &mut Exchange, reason: Reason) -> Self {
         exchange.decided(reason);
         Refusal::client(
             StatusCode::GATEWAY_TIMEOUT,

@@ -42,6 +42,22 @@ pub async fn pass(
     deliver::deliver(serve, exchange, asked, obtained)
 }
 
+/// Passes on a GET or HEAD that came to the cache in vain.
+///
+/// # Errors
+/// The origin failed.
+pub async fn past(
+    serve: &Serve,
+    exchange: &mut Exchange,
+    asked: &Asked,
+    reason: Reason,
+) -> Result<Obtained, Refusal> {
+    exchange.decided(reason);
+    let inbound = ask(serve, exchange, asked, Upload::Empty).await?;
+    exchange.asked_origin(&miss::answered(&inbound));
+    Ok(Obtained::streamed(inbound, reason))
+}
+
 /// Sends the request to the origin.
 ///
 /// # Errors

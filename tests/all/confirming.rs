@@ -114,3 +114,17 @@ async fn confirmation_for_credentials_stays_with_its_asker() {
         assert!(!answer.has("x-user"), "{method}: {:?}", answer.head);
     }
 }
+
+#[tokio::test]
+async fn page_that_is_never_stored_is_confirmed_by_the_origin_itself() {
+    let origin = Origin::start().await;
+    origin.on("/me", |seen| match seen.header("if-none-match") {
+        Some(tag) if tag == "\"1\"" => Reply::new(304).header("ETag", "\"1\""),
+        _ => Reply::ok("me").header("Cache-Control", "private").header("ETag", "\"1\""),
+    });
+    let edge = Edge::before(&origin).await;
+    edge.get("/me").await.whole(200);
+    let again = edge.get_with("/me", &[("If-None-Match", "\"1\"")]).await;
+    assert_eq!(again.status, 304, "{:?}", again.head);
+    assert_eq!(edge.get_with("/me", &[("If-None-Match", "\"2\"")]).await.whole(200), b"me");
+}
