@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
 use crate::cache::{self, Intake, Key, Reason, query};
+use crate::header::hop_by_hop;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::identify::Identity;
@@ -45,8 +46,9 @@ impl Asked {
                 .map_err(|_| bad("bad query"))?,
             None => PathAndQuery::try_from(given.path()).map_err(|_| bad("bad path"))?,
         };
+        hop_by_hop::strip_from_request(&mut head.headers);
         let upgrade = head.extensions.remove::<OnUpgrade>();
-        if upgrade.is_none() || wants_http2(&head) {
+        if upgrade.is_none() || wants_http2(&head) || !is_asked(&head.headers) {
             // Nobody can take it up: HTTP/2 is agreed on by ALPN here, or not at all.
             head.headers.remove(header::UPGRADE);
         }
@@ -76,6 +78,12 @@ impl Asked {
 fn wants_http2(head: &Parts) -> bool {
     let values = head.headers.get_all(header::UPGRADE).iter();
     values.map(|value| value.as_bytes().to_ascii_lowercase()).any(|value| value.starts_with(b"h2"))
+}
+
+/// Whether `Upgrade` is meant for us: one that `Connection` does not name was passed on by somebody
+/// who did not know it and does not expect a tunnel (RFC 9110 section 7.8).
+fn is_asked(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::UPGRADE) || hop_by_hop::names(headers, &header::UPGRADE)
 }
 
 /// Which way a request goes.

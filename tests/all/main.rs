@@ -19,4 +19,5 @@ mod refusal;
 mod reload;
 mod targeted;
 mod tls;
+mod unkeyed;
 mod upgrade;
