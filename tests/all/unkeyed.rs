@@ -23,3 +23,28 @@ async fn field_that_connection_takes_away_selects_no_variant() {
     let answer = edge.get_with("/", &[german]).await;
     assert!(!answer.hit() && answer.text().contains("accept-language: de"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn claims_of_a_client_reach_no_stored_answer() {
+    let origin = mirror().await;
+    let edge = Edge::before(&origin).await;
+    let claims = [
+        "Forwarded",
+        "Front-End-Https",
+        "Proxy",
+        "X-Forwarded-Host",
+        "X-Forwarded-Path",
+        "X-HTTP-Method-Override",
+        "X-Original-URL",
+        "X-Original-Uri",
+        "X-Scheme",
+        "X_Forwarded_Host",
+        "X_Original_URL",
+        "X_Http_Method_Override",
+        "Transfer_Encoding",
+    ];
+    let poison: Vec<(&str, &str)> = claims.iter().map(|name| (*name, "poison")).collect();
+    edge.get_with("/", &poison).await.whole(200);
+    let answer = edge.get("/").await;
+    assert!(answer.hit() && !answer.text().contains("poison"), "{}", answer.text());
+}
