@@ -11,7 +11,7 @@ use crate::cache::{self, Intake, Key, Reason, query};
 use crate::header::hop_by_hop;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
-use crate::serve::identify::Identity;
+use crate::serve::identify::{Identity, canonical_authority};
 use crate::site::Site;
 use crate::upstream::Scheme;
 
@@ -21,7 +21,7 @@ pub struct Asked {
     pub site: Arc<Site>,
     /// What the client spoke.
     pub scheme: Scheme,
-    /// The host and port that it named.
+    /// The host and port that it named, in their one form.
     pub authority: Authority,
     /// The request's head, without the handle to change protocols.
     pub head: Parts,
@@ -38,7 +38,8 @@ impl Asked {
     /// The host or the target cannot be passed on.
     pub fn new(scheme: Scheme, identity: Identity, mut head: Parts) -> Result<Self, Refusal> {
         let bad = |what| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, what).closing();
-        let authority = Authority::try_from(&*identity.authority).map_err(|_| bad("bad host"))?;
+        let authority = canonical_authority(&identity.authority, scheme);
+        let authority = Authority::try_from(authority).map_err(|_| bad("bad host"))?;
         let given = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let target = match query::upstream(&identity.site.policy, given.query()) {
             query if query.as_deref() == given.query() => given,

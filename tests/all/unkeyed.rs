@@ -48,3 +48,15 @@ async fn claims_of_a_client_reach_no_stored_answer() {
     let answer = edge.get("/").await;
     assert!(answer.hit() && !answer.text().contains("poison"), "{}", answer.text());
 }
+
+#[tokio::test]
+async fn host_goes_out_in_the_form_of_its_key() {
+    let origin = mirror().await;
+    let edge = Edge::before(&origin).await;
+    for (count, host) in ["A.TEST", "a.test.", "a.test:80", "a.test.:0080"].iter().enumerate() {
+        let answer = edge.client().await.get(host, "/").send().await;
+        assert!(answer.text().contains("host: a.test\r\n"), "{host}: {}", answer.text());
+        assert_eq!(answer.hit(), count > 0, "{host}");
+    }
+    assert_eq!(edge.client().await.get("a.test..", "/").send().await.status, 400);
+}
