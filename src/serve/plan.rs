@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
 use crate::cache::{self, Intake, Key, Reason, query};
-use crate::header::hop_by_hop;
+use crate::header::{cookie, hop_by_hop};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::identify::{Identity, canonical_authority};
@@ -48,6 +48,7 @@ impl Asked {
             None => PathAndQuery::try_from(given.path()).map_err(|_| bad("bad path"))?,
         };
         hop_by_hop::strip_from_request(&mut head.headers);
+        cookie::join(&mut head.headers);
         let upgrade = head.extensions.remove::<OnUpgrade>();
         if upgrade.is_none() || wants_http2(&head) || !is_asked(&head.headers) {
             // Nobody can take it up: HTTP/2 is agreed on by ALPN here, or not at all.
