@@ -151,7 +151,12 @@ async fn broken_node_file_refuses_to_start_and_changes_nothing_on_reload() {
         let (code, said) = scene.check().await;
         assert!(code == Some(1) && said.contains("node.toml:") && said.contains(word), "{said}");
         scene.edge.signal("HUP");
-        tokio::time::sleep(ms(200)).await;
+        until("the log says what is wrong", async || {
+            let log = scene.edge.log();
+            let told = log.lines().filter(|line| line.contains("node.toml:"));
+            told.last().is_some_and(|line| line.contains(word))
+        })
+        .await;
         scene.both_go_on(bad).await;
     }
     let path = node.display().to_string();
