@@ -153,8 +153,8 @@ async fn broken_node_file_refuses_to_start_and_changes_nothing_on_reload() {
         scene.edge.signal("HUP");
         until("the log says what is wrong", async || {
             let log = scene.edge.log();
-            let told = log.lines().filter(|line| line.contains("node.toml:"));
-            told.last().is_some_and(|line| line.contains(word))
+            let mut told = log.lines().filter(|line| line.contains("node.toml:"));
+            told.next_back().is_some_and(|line| line.contains(word))
         })
         .await;
         scene.both_go_on(bad).await;
