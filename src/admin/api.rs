@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -30,6 +31,10 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
         .route("/v1/sites", get(sites))
         .route("/v1/explain", post(explain))
         .route("/v1/reload", post(reload))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is asked for by another method")
+        })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(admin)
 }
@@ -93,8 +98,9 @@ impl ListedSite {
 
 async fn explain(
     State(admin): State<Arc<Admin>>,
-    Json(question): Json<Question>,
+    question: Result<Json<Question>, JsonRejection>,
 ) -> Result<Json<Explanation>, Problem> {
+    let Json(question) = question.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
     admin
         .serve
         .explain(&question)

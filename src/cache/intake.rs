@@ -64,13 +64,16 @@ const ODD: [&str; 9] = [
 ];
 
 /// Whether an error in answer to this request is about the URL and not about the request: no large
-/// fields, no method override, no range, no condition ("cache-poisoned denial of service").
+/// fields, no odd bytes, no method override, no range, no condition ("cache-poisoned denial of service").
 pub fn is_plain(request: &Request<'_>) -> bool {
     let headers = request.headers;
     let bytes: usize =
         headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let single = headers.get_all(HOST).iter().count() <= 1;
+    // Tabs and bytes beyond ASCII are allowed in values, and some origins mind them all the same.
+    let printable = |byte: &u8| (b' '..=b'~').contains(byte);
     bytes <= PLAIN_BYTES
+        && headers.values().all(|value| value.as_bytes().iter().all(printable))
         && single
         && !headers.contains_key(RANGE)
         && !headers.contains_key(EXPECT)
@@ -138,6 +141,7 @@ mod tests {
         assert!(plain(&HeaderMap::new()) && plain(&fields("accept", "*/*")));
         assert!(!plain(&fields("x-http-method-override", "DELETE")));
         assert!(!plain(&fields("range", "bytes=0-1")));
+        assert!(!plain(&fields("x-meta", "a\tb")));
         let mut large = HeaderMap::new();
         large.insert("x-big", HeaderValue::from_str(&"a".repeat(5000)).unwrap());
         assert!(!plain(&large));

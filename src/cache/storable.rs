@@ -92,7 +92,9 @@ pub fn storable(
     let vary = vary::spec(policy, headers)?;
     let piece =
         (status == StatusCode::PARTIAL_CONTENT).then(|| place(request, headers)).transpose()?;
-    if status.as_u16() >= 400 && !intake::is_plain(request) {
+    // 406 speaks of the request's own `Accept` fields (RFC 9110 section 15.5.7), never of the URL.
+    let about_request = status == StatusCode::NOT_ACCEPTABLE || !intake::is_plain(request);
+    if status.as_u16() >= 400 && about_request {
         return Err(Reason::OddRequest);
     }
     let received = Received {

@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::{COULD_NOT_RUN, FOUND_WRONG};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
-use crate::site::{Diagnostic, Document, LastGood, Refusal, Source, Surroundings, examine};
+use crate::site::{
+    Diagnostic, Document, LastGood, Refusal, Source, Surroundings, examine, read_document,
+};
 use crate::upstream::Shared;
 
 /// What to check.
@@ -63,12 +65,17 @@ pub fn run(args: Arguments) -> u8 {
 
 fn check(args: &Arguments) -> Findings {
     let mut findings = Findings::default();
-    let config = match (&args.config, args.sites.is_empty()) {
-        (Some(path), _) => NodeConfig::load(path).map(Some),
-        (None, true) => NodeConfig::load(Path::new(DEFAULT_CONFIG)).map(Some),
-        (None, false) => Ok(None),
+    let path = match &args.config {
+        Some(path) => Some(path.as_path()),
+        None => args.sites.is_empty().then_some(Path::new(DEFAULT_CONFIG)),
     };
-    let config = match config {
+    // A file that is not there is not a file with something wrong in it.
+    if let Some(Err(error)) = path.map(Path::metadata) {
+        let path = path.unwrap_or(Path::new("")).display();
+        findings.could_not_run = Some(format!("{path}: {error}"));
+        return findings;
+    }
+    let config = match path.map(NodeConfig::load).transpose() {
         Ok(config) => config,
         Err(diagnostics) => {
             findings.diagnostics = diagnostics;
@@ -105,9 +112,13 @@ fn check_folder(config: &NodeConfig, args: &Arguments, found: &mut Findings) -> 
 fn check_files(config: NodeConfig, args: &Arguments, found: &mut Findings) -> Result<(), String> {
     for path in &args.sites {
         found.checked += 1;
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => return Err(format!("{}: {error}", path.display())),
+        let text = match read_document(path, config.sites.max_document.0) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Err(format!("{}: there is no such file", path.display())),
+            Err(diagnostic) => {
+                found.diagnostics.push(diagnostic);
+                continue;
+            }
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let surroundings = surroundings(&config, folder);

@@ -3,30 +3,38 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 use super::list;
 
-/// Every field in which a request can claim where it comes from. What an untrusted client wrote
-/// there is removed before ours is written: an origin that believes them would otherwise let one
-/// client write into what others get from the cache.
-pub const CLAIMS: [HeaderName; 17] = [
-    HeaderName::from_static("client-ip"),
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("true-client-ip"),
-    HeaderName::from_static("x-client-ip"),
-    HeaderName::from_static("x-cluster-client-ip"),
-    HeaderName::from_static("x-forwarded"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-forwarded-scheme"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-forwarded-ssl"),
-    HeaderName::from_static("x-host"),
-    HeaderName::from_static("x-original-host"),
-    HeaderName::from_static("x-real-ip"),
+/// Fields in which a request can claim where it comes from or what it asks for, in lower case, and
+/// next to every field that begins with `x-forwarded`. What an untrusted client wrote there is removed
+/// before ours is written: an origin that believes them would otherwise let one client write into
+/// what others get from the cache.
+const CLAIMS: [&str; 22] = [
+    "client-ip",
+    "forwarded",
+    "forwarded-for",
+    "front-end-https",
+    // CGI makes HTTP_PROXY of it, where programs look for their own proxy (CVE-2016-5386).
+    "proxy",
+    "true-client-ip",
+    "x-backend-host",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-host-override",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-proxy-url",
+    "x-real-ip",
+    "x-request-id",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
 ];
 
 /// The scheme that the client spoke.
@@ -41,11 +49,28 @@ pub const CLIENT: [HeaderName; 4] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// Removes every claim of [`CLAIMS`].
+/// Removes every claim.
 pub fn strip(headers: &mut HeaderMap) {
-    for name in CLAIMS {
+    let claims: SmallVec<[HeaderName; 8]> =
+        headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+    for name in claims {
         headers.remove(name);
     }
+}
+
+/// CGI and its heirs do not tell `X_Forwarded_Host` from `X-Forwarded-Host`, so neither do we. Nobody
+/// honest spells with underscores what frames a request or overrides its method.
+fn is_claim(name: &str) -> bool {
+    if !name.contains('_') {
+        return claims(name);
+    }
+    let plain = name.replace('_', "-");
+    let disguised = plain.ends_with("http-method") || plain.ends_with("method-override");
+    claims(&plain) || disguised || matches!(&*plain, "content-length" | "transfer-encoding")
+}
+
+fn claims(name: &str) -> bool {
+    name.starts_with("x-forwarded") || CLAIMS.binary_search(&name).is_ok()
 }
 
 /// One element of the field: `for=192.0.2.1;host=example.com;proto=https`.
@@ -81,10 +106,15 @@ mod tests {
     }
 
     #[test]
-    fn claims_go() {
-        let mut headers =
-            HeaderMap::from_iter([(CLAIMS[1].clone(), HeaderValue::from_static("for=x"))]);
+    fn claims_go_in_any_spelling() {
+        assert!(CLAIMS.is_sorted());
+        let kept = ["accept", "content-length", "x-forward", "x_custom"];
+        let gone = ["forwarded", "x-forwarded-path", "x_forwarded_host", "content_length", "proxy"];
+        let mut headers = HeaderMap::new();
+        for name in kept.iter().chain(&gone) {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
+        }
         strip(&mut headers);
-        assert!(headers.is_empty());
+        assert!(kept.iter().all(|name| headers.contains_key(*name)) && headers.len() == kept.len());
     }
 }

@@ -16,36 +16,44 @@ const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-aut
 /// else, and a client could make the edge ask for another thing than its key says.
 const KEPT: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_LENGTH, DATE, HOST];
 
-/// Fields of one connection whatever `Connection` says.
-const KNOWN: [HeaderName; 6] =
-    [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
-
 /// Removes the fields of one connection from a message that is about to be forwarded: those that
 /// `Connection` names and the known ones. `Trailer` stays; it describes what follows the body.
 pub fn strip(headers: &mut HeaderMap) {
-    strip_named(headers);
-    for name in KNOWN {
+    strip_named(headers, &[]);
+    headers.remove(CONNECTION);
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }
 }
 
-/// Removes the fields that `Connection` names but the known ones, which say how to treat the message.
-/// A request is judged without them, since the origin does not see them either: else a client could
-/// have the answer to one question stored as that to another.
-pub fn strip_named(headers: &mut HeaderMap) {
+/// Removes what the `Connection` of a request names, but the fields that are there to be named. To be
+/// done before anybody decides by the request: a field that chose the key or the variant, and that
+/// the origin then never saw, would store one client's answer for those who really sent it.
+pub fn strip_from_request(headers: &mut HeaderMap) {
+    strip_named(headers, &[TE, UPGRADE]);
+}
+
+/// Whether `Connection` names `option`.
+pub fn names(headers: &HeaderMap, option: &HeaderName) -> bool {
+    named(headers).any(|name| name == *option)
+}
+
+fn strip_named(headers: &mut HeaderMap, but: &[HeaderName]) {
     if !headers.contains_key(CONNECTION) {
         return;
     }
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|line| list::members(line.as_bytes()))
-        .filter_map(|name| HeaderName::from_bytes(name).ok())
-        .filter(|name| !KEPT.contains(name) && !KNOWN.contains(name))
-        .collect();
-    for name in named {
+    let gone: Vec<HeaderName> =
+        named(headers).filter(|name| !KEPT.contains(name) && !but.contains(name)).collect();
+    for name in gone {
         headers.remove(name);
     }
+}
+
+fn named(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let lines = headers.get_all(CONNECTION).iter();
+    lines
+        .flat_map(|line| list::members(line.as_bytes()))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
 }
 
 /// Removes what a cache must not store: as [`strip`], and what an origin's proxy said to us alone
@@ -88,5 +96,20 @@ mod tests {
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["c", "host"]);
+    }
+
+    #[test]
+    fn requests_lose_what_they_name_and_keep_their_options() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "Upgrade, accept-language"),
+            ("upgrade", "x"),
+            ("accept-language", "de"),
+        ] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        assert!(names(&headers, &UPGRADE) && !names(&headers, &TE));
+        strip_from_request(&mut headers);
+        assert!(headers.contains_key(UPGRADE) && headers.len() == 2);
     }
 }

@@ -70,6 +70,17 @@ pub enum BodyError {
     Broken(hyper::Error),
 }
 
+impl BodyError {
+    /// Whether the client framed the body wrongly; otherwise it is slow, or gone.
+    pub fn is_malformed(&self) -> bool {
+        use std::io::ErrorKind::{InvalidData, InvalidInput};
+        let Self::Broken(error) = self else { return false };
+        let cause = std::error::Error::source(error);
+        let cause = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        cause.is_some_and(|cause| matches!(cause.kind(), InvalidData | InvalidInput))
+    }
+}
+
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -202,7 +202,9 @@ fn well_formed(authority: &str) -> bool {
     let port = port.is_some_and(|port| {
         port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
     });
-    name && port && host.len() <= 255
+    // A trailing dot is the root's; no other label may be empty.
+    let labels = host.is_empty() || !host.trim_end_matches('.').is_empty();
+    name && port && labels && !host.contains("..") && host.len() <= 255
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ impl Node {
                     }
                 }
                 Err(diagnostics) => {
+                    // After a signal the log is the only place where the operator can look.
+                    for diagnostic in &diagnostics {
+                        tracing::error!("{diagnostic}");
+                    }
                     let summary = "the node file is wrong; nothing was changed".to_owned();
                     return refused(summary, &diagnostics);
                 }

@@ -18,14 +18,8 @@ use crate::serve::exchange::Exchange;
 use crate::serve::plan::Asked;
 use crate::upstream::{self, Outbound, Upload};
 
-/// Fields that make some origins answer another request than the one in the cache key.
-const OVERRIDING: [&str; 5] = [
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-];
+/// Fields that make some origins answer another method than the one that the cache knows.
+const OVERRIDING: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 /// The fields of the origin's request, made from the client's.
 fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderMap {

@@ -11,6 +11,7 @@ use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::exchange::Exchange;
 use crate::site::Site;
+use crate::upstream::Scheme;
 
 /// The site that a request is for, and the host that named it.
 pub struct Identity {
@@ -61,6 +62,21 @@ pub fn canonical_host(authority: &str) -> Cow<'_, str> {
     }
 }
 
+/// An authority in the one form that its key and its origin get: lower case, without a trailing dot
+/// and without the port that the scheme has anyway. An origin may print into its answer what it was
+/// called, so requests of one key must call it the same.
+pub fn canonical_authority(authority: &str, scheme: Scheme) -> String {
+    let host = canonical_host(authority);
+    let (host, port) = match authority.rsplit_once(']') {
+        Some((_, port)) => (format!("[{host}]"), port.strip_prefix(':')),
+        None => (host.into_owned(), authority.rsplit_once(':').map(|(_, port)| port)),
+    };
+    match port.and_then(|port| port.parse::<u16>().ok()) {
+        Some(port) if port != scheme.port() => format!("{host}:{port}"),
+        _ => host,
+    }
+}
+
 fn refuse_framing(bad: BadRequest) -> Refusal {
     let status = bad.status();
     let code = match bad {
@@ -92,6 +108,19 @@ mod tests {
             ("[::1]:80", "::1"),
         ] {
             assert_eq!(canonical_host(authority), host);
+        }
+    }
+
+    #[test]
+    fn authorities_have_one_form() {
+        for (authority, form) in [
+            ("Www.Example.COM", "www.example.com"),
+            ("www.example.com.:0080", "www.example.com"),
+            ("www.example.com:443", "www.example.com:443"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]:8080", "[::1]:8080"),
+        ] {
+            assert_eq!(canonical_authority(authority, Scheme::Http), form);
         }
     }
 }

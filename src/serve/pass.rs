@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 
 use crate::cache::{self, Reason};
 use crate::clock::Timestamp;
-use crate::listen;
+use crate::listen::{self, BodyError};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
@@ -14,7 +14,7 @@ use crate::serve::deliver::{self, Obtained};
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::{self, Asked};
 use crate::serve::{forward, miss, tunnel};
-use crate::upstream::{self, Inbound, Upload};
+use crate::upstream::{self, Inbound, Misuse, Upload};
 
 /// Passes a request on.
 ///
@@ -91,7 +91,16 @@ fn stream(asked: &Asked, mut upload: listen::Body) -> Upload {
         // A conversation: the client waits for answers before it goes on.
         upload.allow_pauses();
     }
-    Upload::Boxed(upload.map_err(upstream::BoxError::from).boxed_unsync())
+    Upload::Boxed(upload.map_err(blame).boxed_unsync())
+}
+
+/// Why the client's body broke off, in the words of those who pass it on.
+fn blame(error: BodyError) -> upstream::BoxError {
+    match error {
+        BodyError::TooSlow => Misuse::TooSlow.into(),
+        error if error.is_malformed() => Misuse::Malformed.into(),
+        gone => gone.into(),
+    }
 }
 
 /// RFC 9111 section 4.4: what an unsafe method changed is not served from the store any more.

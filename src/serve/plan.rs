@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
-use crate::cache::key::plain_host;
 use crate::cache::{self, Intake, Key, Reason, query};
-use crate::header::{forwarded, hop_by_hop};
+use crate::header::{cookie, forwarded, hop_by_hop};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
-use crate::serve::identify::Identity;
+use crate::serve::identify::{Identity, canonical_authority};
 use crate::site::Site;
 use crate::upstream::Scheme;
 
@@ -22,7 +21,7 @@ pub struct Asked {
     pub site: Arc<Site>,
     /// What the client spoke.
     pub scheme: Scheme,
-    /// The host and port that it named, in the one form that keys use.
+    /// The host and port that it named, in their one form.
     pub authority: Authority,
     /// The request's head, without the handle to change protocols.
     pub head: Parts,
@@ -39,10 +38,8 @@ impl Asked {
     /// The host or the target cannot be passed on.
     pub fn new(scheme: Scheme, identity: Identity, mut head: Parts) -> Result<Self, Refusal> {
         let bad = |what| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, what).closing();
-        // As the key has it: what the origin could tell apart and the key does not would let one
-        // client's spelling into what all others get.
-        let host = plain_host(&identity.authority, scheme.as_str()).to_ascii_lowercase();
-        let authority = Authority::try_from(host).map_err(|_| bad("bad host"))?;
+        let authority = canonical_authority(&identity.authority, scheme);
+        let authority = Authority::try_from(authority).map_err(|_| bad("bad host"))?;
         let given = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let target = match query::upstream(&identity.site.policy, given.query()) {
             query if query.as_deref() == given.query() => given,
@@ -50,12 +47,13 @@ impl Asked {
                 .map_err(|_| bad("bad query"))?,
             None => PathAndQuery::try_from(given.path()).map_err(|_| bad("bad path"))?,
         };
-        hop_by_hop::strip_named(&mut head.headers);
+        hop_by_hop::strip_from_request(&mut head.headers);
+        cookie::join(&mut head.headers);
         // What the origin is told, and may vary by.
         let proto = HeaderValue::from_static(scheme.as_str());
         head.headers.insert(forwarded::X_FORWARDED_PROTO, proto);
         let upgrade = head.extensions.remove::<OnUpgrade>();
-        if upgrade.is_none() || wants_http2(&head) {
+        if upgrade.is_none() || wants_http2(&head) || !is_asked(&head.headers) {
             // Nobody can take it up: HTTP/2 is agreed on by ALPN here, or not at all.
             head.headers.remove(header::UPGRADE);
         }
@@ -92,6 +90,12 @@ impl Asked {
 fn wants_http2(head: &Parts) -> bool {
     let values = head.headers.get_all(header::UPGRADE).iter();
     values.map(|value| value.as_bytes().to_ascii_lowercase()).any(|value| value.starts_with(b"h2"))
+}
+
+/// Whether `Upgrade` is meant for us: one that `Connection` does not name was passed on by somebody
+/// who did not know it and does not expect a tunnel (RFC 9110 section 7.8).
+fn is_asked(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::UPGRADE) || hop_by_hop::names(headers, &header::UPGRADE)
 }
 
 /// Which way a request goes.

@@ -4,7 +4,7 @@
 //! values that a feature refuses ([`Diagnostic::from_complaint`]) and what only the whole node can
 //! see ([`Diagnostic::at`]). Display draws it as compilers do; serde gives the same fields to machines.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::ops::Range;
 
 use serde::Serialize;
@@ -103,30 +103,59 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.line == 0 {
-            write!(f, "{}: {}", self.file, self.message)?;
+            write!(f, "{}: {}", self.file, Shown(&self.message))?;
             return match &self.suggestion {
-                Some(suggestion) => write!(f, "\n  = {suggestion}"),
+                Some(suggestion) => write!(f, "\n  = {}", Shown(suggestion)),
                 None => Ok(()),
             };
         }
-        writeln!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        let (file, message) = (&self.file, Shown(&self.message));
+        writeln!(f, "{file}:{}:{}: {message}", self.line, self.column)?;
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
+        let (excerpt, before) = self.excerpt();
         writeln!(f, "{gutter} |")?;
-        writeln!(f, "{number} | {}", self.source)?;
+        writeln!(f, "{number} | {}", Shown(&excerpt))?;
         // Tabs are kept so that the caret stands under the text whatever their width.
-        let indent: String = self
-            .source
-            .chars()
-            .take(self.column.saturating_sub(1) as usize)
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
+        let indent: String =
+            excerpt.chars().take(before).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let carets = "^".repeat(self.text.chars().count().clamp(1, 60));
         write!(f, "{gutter} | {indent}{carets}")?;
         match &self.suggestion {
-            Some(suggestion) => write!(f, " {suggestion}"),
+            Some(suggestion) => write!(f, " {}", Shown(suggestion)),
             None => Ok(()),
         }
+    }
+}
+
+/// How many characters of a line are shown.
+const EXCERPT: usize = 160;
+
+impl Diagnostic {
+    /// The part of the line that is shown, and how many of its characters stand before the text: a
+    /// line may be as long as the whole document.
+    fn excerpt(&self) -> (String, usize) {
+        let before = self.column.saturating_sub(1) as usize;
+        let long = self.source.chars().nth(EXCERPT).is_some();
+        let skipped = if long { before.saturating_sub(EXCERPT / 2) } else { 0 };
+        (self.source.chars().skip(skipped).take(EXCERPT).collect(), before - skipped)
+    }
+}
+
+/// Text out of a document, with its control characters as pictures: a customer wrote it, and an
+/// operator's terminal would obey them.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            f.write_char(match c {
+                '\t' => c,
+                '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+                _ if c.is_control() => '\u{fffd}',
+                _ => c,
+            })
+        })
     }
 }
 
@@ -301,5 +330,14 @@ mod tests {
                 Some("write a text with a unit, as in \"10s\"".into())
             )
         );
+    }
+    #[test]
+    fn what_a_document_holds_does_not_command_the_terminal() {
+        let line = format!("name = \"\x1b[2J\x01{}\"", "x".repeat(5000));
+        let drawn = Diagnostic::at("a.toml", &line, 8..9, "no \r\n name").to_string();
+        assert!(drawn.chars().all(|c| c == '\n' || !c.is_control()), "{drawn:?}");
+        assert!(drawn.contains("\u{241b}[2J\u{2401}x") && drawn.len() < 500, "{drawn:?}");
+        let far = Diagnostic::at("a.toml", &line, 4000..4001, "far").to_string();
+        assert!(far.ends_with(&format!("| {}^", " ".repeat(EXCERPT / 2))), "{far:?}");
     }
 }

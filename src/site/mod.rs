@@ -38,5 +38,5 @@ pub use respond::{Errors, Respond};
 pub use settings::Settings;
 pub use shards::Shards;
 pub use snapshot::{Sites, Snapshot};
-pub use source::Source;
+pub use source::{Source, read as read_document};
 pub use table::Table;

@@ -307,7 +307,10 @@ fn name_of(file: &Path) -> Result<Option<Box<str>>, String> {
 }
 
 /// Reads one document; `None` when there is no such file any more.
-fn read(path: &Path, limit: u64) -> Result<Option<String>, Diagnostic> {
+///
+/// # Errors
+/// It is no regular file, cannot be read, is too large, or no text.
+pub fn read(path: &Path, limit: u64) -> Result<Option<String>, Diagnostic> {
     let name = path.display().to_string();
     let complain = |message: String| Diagnostic::whole_file(&name, message);
     // Looked at before it is opened: a pipe would wait for a writer.

@@ -53,6 +53,10 @@ pub enum FaultKind {
     CertificateInvalid,
     /// The client went away while its request body was being passed on.
     ClientAborted,
+    /// The client framed its request body wrongly.
+    UploadMalformed,
+    /// The client sent its request body too slowly.
+    UploadTooSlow,
     /// The request body is larger than the site allows.
     UploadTooLarge,
     /// The origin closed the connection instead of answering.
@@ -121,6 +125,8 @@ const FACTS: [Facts; FaultKind::COUNT] = [
     facts(Kind::CertificateExpired, Origin, 503, "tls_certificate_error", 50302017, "certificate expired"),
     facts(Kind::CertificateInvalid, Origin, 503, "tls_certificate_error", 50302000, "certificate invalid"),
     facts(Kind::ClientAborted, Client, 503, "http_request_error", 50302007, "client abort"),
+    facts(Kind::UploadMalformed, Client, 400, "http_request_error", 40010000, "malformed request body"),
+    facts(Kind::UploadTooSlow, Client, 408, "http_request_error", 40810000, "request body too slow"),
     facts(Kind::UploadTooLarge, Client, 413, "http_request_error", 41310001, "request body too large"),
     facts(Kind::Closed, Origin, 503, "connection_terminated", 50302008, "connection closed"),
     facts(Kind::BrokenPipe, Origin, 503, "connection_terminated", 50302009, "broken pipe"),

@@ -52,4 +52,4 @@ pub use settings::{
 };
 pub use shared::{Counts, Shared};
 pub use target::{Host, Scheme, ServerUrl};
-pub use upload::{BoxError, Upload};
+pub use upload::{BoxError, Misuse, Upload};

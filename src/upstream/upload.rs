@@ -63,6 +63,27 @@ impl Upload {
     }
 }
 
+/// How a client broke its own upload, for the error of an [`Upload`]; any other error means that it
+/// is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// It framed the body wrongly.
+    Malformed,
+    /// It sent too slowly.
+    TooSlow,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Misuse::Malformed => "the client framed its body wrongly",
+            Misuse::TooSlow => "the client sent its body too slowly",
+        })
+    }
+}
+
+impl Error for Misuse {}
+
 /// Where an upload stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -81,6 +102,8 @@ const ORIGIN: u8 = 1;
 const FINISHED: u8 = 2;
 const ABORTED: u8 = 3;
 const TOO_LARGE: u8 = 4;
+const MALFORMED: u8 = 5;
+const TOO_SLOW: u8 = 6;
 
 /// How an upload is getting on; shared by the connection that sends it and the response.
 pub(crate) struct Progress {
@@ -107,6 +130,8 @@ impl Progress {
             ORIGIN => Stage::WaitingForOrigin,
             FINISHED => Stage::Finished,
             TOO_LARGE => Stage::Failed(FaultKind::UploadTooLarge),
+            MALFORMED => Stage::Failed(FaultKind::UploadMalformed),
+            TOO_SLOW => Stage::Failed(FaultKind::UploadTooSlow),
             _ => Stage::Failed(FaultKind::ClientAborted),
         }
     }
@@ -199,7 +224,11 @@ impl Body for UploadBody {
         let stage = match &polled {
             Poll::Pending => CLIENT,
             Poll::Ready(None) => FINISHED,
-            Poll::Ready(Some(Err(_))) => ABORTED,
+            Poll::Ready(Some(Err(error))) => match error.downcast_ref::<Misuse>() {
+                Some(Misuse::Malformed) => MALFORMED,
+                Some(Misuse::TooSlow) => TOO_SLOW,
+                None => ABORTED,
+            },
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 let sent = progress.sent.fetch_add(length, Ordering::AcqRel) + length;

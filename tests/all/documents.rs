@@ -151,7 +151,12 @@ async fn broken_node_file_refuses_to_start_and_changes_nothing_on_reload() {
         let (code, said) = scene.check().await;
         assert!(code == Some(1) && said.contains("node.toml:") && said.contains(word), "{said}");
         scene.edge.signal("HUP");
-        tokio::time::sleep(ms(200)).await;
+        until("the log says what is wrong", async || {
+            let log = scene.edge.log();
+            let mut told = log.lines().filter(|line| line.contains("node.toml:"));
+            told.next_back().is_some_and(|line| line.contains(word))
+        })
+        .await;
         scene.both_go_on(bad).await;
     }
     let path = node.display().to_string();
@@ -168,4 +173,17 @@ async fn empty_folder_is_not_taken_for_no_sites() {
     scene.edge.signal("HUP");
     tokio::time::sleep(ms(500)).await;
     scene.both_go_on("a reload of an empty folder").await;
+}
+
+#[tokio::test]
+async fn check_tells_what_is_wrong_from_what_is_not_there() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("x.toml").display().to_string();
+    for arguments in [["check", "-c", &file], ["check", "--json", &file]] {
+        assert_eq!(command(&arguments).await.0.code(), Some(2), "{arguments:?}");
+    }
+    std::fs::write(&file, b"# fine\nhosts = [\"\xff\x1b[2J\"]\n").unwrap();
+    let (status, said) = command(&["check", &file]).await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("x.toml:2:11: not UTF-8") && !said.contains('\x1b'), "{said}");
 }

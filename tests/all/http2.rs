@@ -95,3 +95,17 @@ async fn plain_text_http2_is_spoken_only_where_asked_for() {
     let edge = setup().start().await;
     assert!(Http2::plain(edge.http).await.get("a.test", "/x").await.is_err());
 }
+
+#[tokio::test]
+async fn cookie_crumbs_reach_the_origin_as_one_line() {
+    let (origin, authority) = (Origin::start().await, Authority::new());
+    origin.on("/x", |_| Reply::ok("x"));
+    let edge = Edge::with_tls(&origin, &authority).await;
+    let http2 = edge.http2("a.test", &authority).await;
+    let mut request = http2.request("GET", "a.test", "/x", b"");
+    for crumb in ["a=1", "b=2", "c=3"] {
+        request.headers_mut().append("cookie", crumb.parse().unwrap());
+    }
+    http2.send(request).await.unwrap();
+    assert_eq!(origin.seen()[0].head.all("cookie"), ["a=1; b=2; c=3"]);
+}

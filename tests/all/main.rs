@@ -6,6 +6,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod admin;
 mod caching;
 mod collapse;
 mod confirming;

@@ -123,3 +123,16 @@ async fn too_large_is_refused_with_its_status() {
     let answer = client.ask("POST", "a.test", "/up").body(long.as_bytes()).send().await;
     assert_eq!((answer.status, answer.header("x-error-code").as_str()), (413, "41310001"));
 }
+
+#[tokio::test]
+async fn upload_that_breaks_its_framing_or_stalls_is_the_clients_fault() {
+    let origin = Origin::start().await;
+    let setup = Edge::setup().site("a", &site(&["a.test"], &origin, ""));
+    let edge = setup.listen("body_grace = \"1s\"").start().await;
+    let head = "POST /x HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for chunk in ["5\r\nhello\r\nZZ\r\n", "5\r\nhelloXX0\r\n\r\n", "-5\r\n", "5\nhello"] {
+        assert_eq!(status_of(&edge, &format!("{head}{chunk}")).await, Some(400), "{chunk:?}");
+    }
+    assert_eq!(status_of(&edge, &format!("{head}5\r\nhello\r\n")).await, Some(408));
+    assert_eq!(origin.count("/x"), 0);
+}

@@ -51,6 +51,18 @@ async fn h2c_upgrade_is_not_passed_on() {
 }
 
 #[tokio::test]
+async fn upgrade_that_connection_does_not_name_is_not_passed_on() {
+    let origin = Origin::start().await;
+    origin.on("/chat", |seen| match seen.header("upgrade") {
+        Some(protocol) => Reply::upgrade(&protocol),
+        None => Reply::ok("no tunnel"),
+    });
+    let edge = Edge::before(&origin).await;
+    let answer = edge.get_with("/chat", &[("Upgrade", "websocket")]).await;
+    assert_eq!(answer.whole(200), b"no tunnel");
+}
+
+#[tokio::test]
 async fn event_stream_is_not_held_back() {
     let origin = Origin::start().await;
     let gate = Gate::closed();
