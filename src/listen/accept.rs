@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -130,17 +131,20 @@ fn empty_queue<H: Handler>(listener: StdListener, front: &Front<H>) {
 fn welcome<H: Handler>(stream: TcpStream, peer: SocketAddr, front: &Front<H>) {
     front.meters.accepted.bump();
     let settings = front.settings.load_full();
+    let cut = Arc::new(AtomicBool::new(false));
     let socket = Socket::new(
         stream,
         front.admission.take(),
         front.meters.clone(),
         settings.write_timeout.0,
         settings.minimum_rate.0,
+        cut.clone(),
     );
     let front = front.clone();
+    let activity = Arc::new(Activity::new(cut));
     tokio::spawn(async move {
         // A connection that ends in error has been counted where it happened.
-        let _ = converse(socket, peer, front, settings).await;
+        let _ = converse(socket, peer, front, settings, activity).await;
     });
 }
 
@@ -150,6 +154,7 @@ async fn converse<H: Handler>(
     peer: SocketAddr,
     front: Front<H>,
     settings: Arc<Settings>,
+    activity: Arc<Activity>,
 ) -> io::Result<()> {
     let started = Instant::now();
     let deadline = started + settings.handshake_timeout.0;
@@ -161,7 +166,7 @@ async fn converse<H: Handler>(
         http2: false,
         settings: settings.clone(),
         drain: front.drain.clone(),
-        activity: Arc::new(Activity::default()),
+        activity,
         interim: None,
     };
     let trusted = &settings.proxy_protocol.trusted;

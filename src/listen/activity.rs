@@ -24,11 +24,23 @@ pub(super) struct Activity {
     closing: AtomicBool,
     /// Bytes of a request may still arrive that nobody will read as such.
     leftover: AtomicBool,
+    /// A response was cut whose end only the connection's end tells: it is reset, not closed.
+    cut: Arc<AtomicBool>,
     /// The connection has become a tunnel (RFC 9110 section 7.8), which ends by its own rules.
     tunnel: AtomicBool,
 }
 
 impl Activity {
+    /// The state of a connection whose socket looks at `cut` when it ends.
+    pub(super) fn new(cut: Arc<AtomicBool>) -> Self {
+        Activity { cut, ..Activity::default() }
+    }
+
+    /// A response broke off.
+    pub(super) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+    }
+
     pub(super) fn begin(self: &Arc<Self>) -> Running {
         self.begun.fetch_add(1, Relaxed);
         self.active.fetch_add(1, Relaxed);
@@ -96,6 +108,11 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// The response broke off, and the client could not tell by its framing.
+    pub(super) fn cut(&self) {
+        self.activity.cut();
+    }
+
     /// The handler has an answer, which will now be sent.
     pub(super) fn answered(mut self) -> Running {
         self.answered = true;

@@ -109,6 +109,7 @@ struct Turn<H> {
 impl<H: Handler> Turn<H> {
     async fn answer(self, request: Request<Body>) -> Response<Outgoing<H::Body>> {
         let Turn { connection, queue, handler, running } = self;
+        let unframed = request.version() == Version::HTTP_10;
         let mut response = {
             let mut work = std::pin::pin!(handler.handle(&connection, request));
             std::future::poll_fn(|cx| {
@@ -127,6 +128,6 @@ impl<H: Handler> Turn<H> {
             connection.activity.close();
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response.map(|body| Outgoing::new(body, running, None))
+        response.map(|body| Outgoing::new(body, running, None).unframed(unframed))
     }
 }

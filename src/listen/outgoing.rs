@@ -34,6 +34,8 @@ pin_project! {
         rest: Bytes,
         watch: Option<Arc<StreamWatch>>,
         running: Running,
+        // Whether the client cannot tell by the framing that a response broke off.
+        unframed: bool,
     }
 }
 
@@ -46,7 +48,14 @@ pub(super) struct StreamWatch {
 impl<B> Outgoing<B> {
     /// Wraps a body; `watch` for HTTP/2.
     pub(super) fn new(body: B, running: Running, watch: Option<Arc<StreamWatch>>) -> Outgoing<B> {
-        Outgoing { body, rest: Bytes::new(), watch, running: running.answered() }
+        Outgoing { body, rest: Bytes::new(), watch, running: running.answered(), unframed: false }
+    }
+
+    /// The same for a client of HTTP/1.0, which may know the end of a body only by the end of the
+    /// connection: should the body break off, the connection is reset.
+    pub(super) fn unframed(mut self, unframed: bool) -> Outgoing<B> {
+        self.unframed = unframed;
+        self
     }
 }
 
@@ -59,7 +68,13 @@ impl<B: Body<Data = Bytes>> Body for Outgoing<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
-        let Some(watch) = this.watch else { return this.body.poll_frame(cx) };
+        let Some(watch) = this.watch else {
+            let frame = std::task::ready!(this.body.poll_frame(cx));
+            if *this.unframed && matches!(frame, Some(Err(_))) {
+                this.running.cut();
+            }
+            return Poll::Ready(frame);
+        };
         watch.held.store(false, Relaxed);
         let mut data = std::mem::take(this.rest);
         if data.is_empty() {

@@ -6,10 +6,12 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -23,7 +25,18 @@ pub(super) struct Socket {
     /// Bytes that were read to see what they are.
     ahead: Bytes,
     patience: Patience,
+    /// Whether the client must not take the end of the stream for the end of a response.
+    cut: Arc<AtomicBool>,
     held: Held,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.cut.load(Relaxed) {
+            // The kernel then resets the connection. If it does not, it closes it, as it would have.
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
 }
 
 /// What a connection holds as long as its stream is open.
@@ -47,12 +60,14 @@ impl Socket {
         meters: Arc<Meters>,
         write_timeout: Duration,
         minimum_rate: u64,
+        cut: Arc<AtomicBool>,
     ) -> Socket {
         meters.open.add(1);
         Socket {
             stream,
             ahead: Bytes::new(),
             patience: Patience::new(write_timeout, minimum_rate),
+            cut,
             held: Held { meters, _place: place },
         }
     }

@@ -168,3 +168,16 @@ async fn late_comer_to_an_outgrown_body_gets_one_of_its_own() {
     assert_eq!(one.end, End::Clean);
     assert_eq!(two.end, End::Clean, "{:?} {}", two.head, two.body.len());
 }
+
+#[tokio::test]
+async fn client_of_http_1_0_sees_a_reset_where_a_body_breaks_off() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let origin = Origin::start().await;
+    origin.on("/x", |_| Reply::ok("half").chunked().header("Cache-Control", "max-age=60").cut());
+    let edge = Edge::before(&origin).await;
+    let mut stream = tokio::net::TcpStream::connect(edge.http).await.unwrap();
+    stream.write_all(b"GET /x HTTP/1.0\r\nHost: a.test\r\n\r\n").await.unwrap();
+    let mut seen = Vec::new();
+    let ended = stream.read_to_end(&mut seen).await;
+    assert!(ended.is_err(), "clean end after {:?}", String::from_utf8_lossy(&seen));
+}
