@@ -1,7 +1,8 @@
 //! `Cache-Status`, RFC 9211: how a cache came by its answer, written in one line.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The response field.
@@ -99,7 +100,10 @@ impl fmt::Display for CacheStatus<'_> {
 impl CacheStatus<'_> {
     /// Adds this cache's member after those of the caches nearer to the origin (section 2).
     pub fn append(&self, headers: &mut HeaderMap) {
-        if let Ok(value) = HeaderValue::from_str(&self.to_string()) {
+        let mut text = BytesMut::with_capacity(96);
+        // Writing into memory cannot fail.
+        let _ = write!(text, "{self}");
+        if let Ok(value) = HeaderValue::from_maybe_shared(text.freeze()) {
             headers.append(CACHE_STATUS, value);
         }
     }

@@ -8,6 +8,13 @@ use super::list;
 /// Adds `pseudonym` as the one who received this message over `version`. A pseudonym that is no
 /// token is not written.
 pub fn append(headers: &mut HeaderMap, version: Version, pseudonym: &str) {
+    if let Some(value) = value(version, pseudonym) {
+        headers.append(VIA, value);
+    }
+}
+
+/// The member that [`append`] adds.
+pub fn value(version: Version, pseudonym: &str) -> Option<HeaderValue> {
     let received = match version {
         Version::HTTP_09 => "0.9",
         Version::HTTP_10 => "1.0",
@@ -15,11 +22,8 @@ pub fn append(headers: &mut HeaderMap, version: Version, pseudonym: &str) {
         Version::HTTP_3 => "3",
         _ => "1.1",
     };
-    if list::is_token(pseudonym.as_bytes())
-        && let Ok(value) = HeaderValue::from_str(&format!("{received} {pseudonym}"))
-    {
-        headers.append(VIA, value);
-    }
+    let token = list::is_token(pseudonym.as_bytes());
+    token.then(|| HeaderValue::from_str(&format!("{received} {pseudonym}")).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::Version;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -23,6 +24,7 @@ use crate::admin::{self, Admin, ReloadOrder, Token};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::fill::Flights;
+use crate::header::via;
 use crate::listen::{self, Admission, Drain, Front, Stage, notify};
 use crate::node::serving::ServingThread;
 use crate::serve::Serve;
@@ -76,6 +78,7 @@ impl Node {
         let limits = Arc::new(ArcSwap::from_pointee(config.listen.clone()));
         let serve = Arc::new(Serve {
             name: config.name.clone(),
+            via: via::value(Version::HTTP_11, &config.name),
             sites: Arc::clone(source.sites()),
             store: Arc::clone(&store),
             flights,

@@ -146,7 +146,12 @@ pub fn deliver(
     }
     let headers = response.headers_mut();
     status.append(headers);
-    via::append(headers, version, &serve.name);
+    match &serve.via {
+        Some(value) if version == Version::HTTP_11 => {
+            headers.append(header::VIA, value.clone());
+        }
+        _ => via::append(headers, version, &serve.name),
+    }
     headers.insert(X_REQUEST_ID, exchange.request_id.clone());
     if asked.site.respond.x_cache {
         tell_x_cache(headers, reason, hits);

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
 use crate::cache::Reason;
@@ -58,6 +58,8 @@ use plan::{Asked, Course, Plan};
 pub struct Serve {
     /// What the node calls itself in `Via`, `Cache-Status`, `Proxy-Status` and `CDN-Loop`.
     pub name: String,
+    /// Its `Via` over HTTP/1.1, which nearly every response has.
+    pub via: Option<HeaderValue>,
     /// All sites.
     pub sites: Arc<Sites>,
     /// Where stored responses are.
@@ -93,7 +95,8 @@ impl Handler for Serve {
 }
 
 impl Serve {
-    /// The steps in their order.
+    /// The steps in their order. What asks an origin is boxed: it is many times larger than the rest,
+    /// and every hit would have to carry its room about.
     async fn story(
         &self,
         exchange: &mut Exchange,
@@ -105,7 +108,9 @@ impl Serve {
         let scheme = exchange.scheme();
         let mut asked = Asked::new(scheme, identity, head)?;
         match plan::plan(self, &asked, !upload.is_end_stream()) {
-            Course::Pass(reason) => pass::pass(self, exchange, &mut asked, upload, reason).await,
+            Course::Pass(reason) => {
+                Box::pin(pass::pass(self, exchange, &mut asked, upload, reason)).await
+            }
             Course::Cache(plan) => {
                 exchange.keyed(&plan.key);
                 let obtained = self.obtain(exchange, &asked, &plan).await?;
@@ -130,13 +135,13 @@ impl Serve {
             Finding::Refused(reason) => Err(Refusal::not_stored(exchange, reason)),
             // Nothing will be stored, so the client's own condition or range may have its effect.
             Finding::Wanting(Reason::Uncacheable, _) if asked.is_conditional() => {
-                pass::past(self, exchange, asked, Reason::Uncacheable).await
+                Box::pin(pass::past(self, exchange, asked, Reason::Uncacheable)).await
             }
             Finding::Wanting(reason, base) if asked.head.method == Method::HEAD => {
-                head::ask(self, exchange, asked, plan, reason, base).await
+                Box::pin(head::ask(self, exchange, asked, plan, reason, base)).await
             }
             Finding::Wanting(reason, base) => {
-                miss::fetch(self, exchange, asked, plan, reason, base).await
+                Box::pin(miss::fetch(self, exchange, asked, plan, reason, base)).await
             }
         }
     }
