@@ -32,10 +32,7 @@ pub async fn fetch(
     exchange.decided(reason);
     let base = base.as_ref();
     let inquiry = inquiry(asked, plan, range::to_ask(asked, plan, base), base);
-    let mut outcome = match reason {
-        Reason::Uncacheable => ask_alone(serve, exchange, asked, inquiry).await,
-        _ => serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await,
-    };
+    let mut outcome = serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await;
     if let Outcome::Erroring { status, inbound: None } = outcome
         && let Some(obtained) = stale(serve, exchange, asked, base, Failure::Status(status))
     {

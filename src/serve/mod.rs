@@ -133,9 +133,10 @@ impl Serve {
                 Ok(Obtained::stored(entry, judgement))
             }
             Finding::Refused(reason) => Err(Refusal::not_stored(exchange, reason)),
-            // Nothing will be stored, so the client's own condition or range may have its effect.
-            Finding::Wanting(Reason::Uncacheable, _) if asked.is_conditional() => {
-                Box::pin(pass::past(self, exchange, asked, Reason::Uncacheable)).await
+            // Nothing was storable here a moment ago: no waiting for others, and the client's own
+            // condition or range may have its effect.
+            Finding::Wanting(Reason::Uncacheable, _) => {
+                Box::pin(pass::past(self, exchange, asked, plan)).await
             }
             Finding::Wanting(reason, base) if asked.head.method == Method::HEAD => {
                 Box::pin(head::ask(self, exchange, asked, plan, reason, base)).await

@@ -12,7 +12,7 @@ use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
 use crate::serve::deliver::{self, Obtained};
 use crate::serve::exchange::Exchange;
-use crate::serve::plan::{self, Asked};
+use crate::serve::plan::{self, Asked, Plan};
 use crate::serve::{forward, miss, tunnel};
 use crate::upstream::{self, Inbound, Misuse, Upload};
 
@@ -42,7 +42,8 @@ pub async fn pass(
     deliver::deliver(serve, exchange, asked, obtained)
 }
 
-/// Passes on a GET or HEAD that came to the cache in vain.
+/// Passes on a GET or HEAD whose URL is remembered as uncacheable, and forgets that when the answer
+/// could have been stored: the next request is then a miss like any other.
 ///
 /// # Errors
 /// The origin failed.
@@ -50,12 +51,18 @@ pub async fn past(
     serve: &Serve,
     exchange: &mut Exchange,
     asked: &Asked,
-    reason: Reason,
+    plan: &Plan,
 ) -> Result<Obtained, Refusal> {
-    exchange.decided(reason);
+    exchange.decided(Reason::Uncacheable);
+    let sent = serve.clock.now();
     let inbound = ask(serve, exchange, asked, Upload::Empty).await?;
     exchange.asked_origin(&miss::answered(&inbound));
-    Ok(Obtained::streamed(inbound, reason))
+    let (policy, request, head) = (&asked.site.policy, asked.request(), &inbound.head);
+    let now = serve.clock.now();
+    if cache::storable(policy, &request, head.status, &head.headers, sent, now).is_ok() {
+        serve.store.unmark(&plan.key);
+    }
+    Ok(Obtained::streamed(inbound, Reason::Uncacheable))
 }
 
 /// Sends the request to the origin.

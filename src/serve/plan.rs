@@ -72,13 +72,6 @@ impl Asked {
         }
     }
 
-    /// Whether the client asks on a condition, or for a range.
-    pub fn is_conditional(&self) -> bool {
-        [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_MATCH, header::RANGE]
-            .iter()
-            .any(|name| self.head.headers.contains_key(name))
-    }
-
     /// The protocol that an HTTP/1.1 client wants to change to (RFC 9110 section 7.8).
     pub fn wanted_protocol(&self) -> Option<&HeaderValue> {
         self.head.headers.get(header::UPGRADE)

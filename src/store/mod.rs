@@ -300,6 +300,11 @@ impl Store {
         }
     }
 
+    /// Forgets that `key` is uncacheable: its last response could have been stored.
+    pub fn unmark(&self, key: &Key) {
+        self.markers.forget(key);
+    }
+
     /// Removes a URL: all its variants, and its mark.
     pub fn remove(&self, key: &Key) {
         self.markers.forget(key);
