@@ -207,7 +207,7 @@ impl Lead {
         }
         self.flights.board.remove(&self.flight);
         self.flight.leave_once(updated.once);
-        self.flight.land(What::Revalidated(entry), Some(answered(inbound)));
+        self.flight.land(What::Revalidated(entry), Some(Answered::of(inbound)));
         Next::Landed
     }
 
@@ -261,7 +261,7 @@ impl Lead {
 
     /// Opens the body and tells everybody.
     fn write(&self, inbound: Inbound, key: &Key, stored: Stored, part: Option<Part>) -> Next {
-        let answered = answered(&inbound);
+        let answered = Answered::of(&inbound);
         let variant = match &stored.vary {
             Some(spec) => self.key.variant(spec, &self.asked.headers),
             None => self.key.clone(),
@@ -297,7 +297,7 @@ impl Lead {
     }
 
     fn for_leader_alone(&self, inbound: Inbound, what: What) -> Next {
-        let answered = answered(&inbound);
+        let answered = Answered::of(&inbound);
         self.flights.board.remove(&self.flight);
         self.flight.leave_gift(inbound);
         self.flight.land(what, Some(answered));
@@ -353,9 +353,4 @@ pub(super) fn wanted(entry: &Entry, range: Option<&HeaderValue>) -> Option<Range
         None => Some(0..length),
         Some(value) => range::parse(value.as_bytes(), 1)?.first()?.resolve(length),
     }
-}
-
-fn answered(inbound: &Inbound) -> Answered {
-    let (status, server) = (inbound.head.status, inbound.server.clone());
-    Answered { status, server, timings: inbound.timings }
 }

@@ -109,6 +109,14 @@ pub struct Answered {
     pub timings: Timings,
 }
 
+impl Answered {
+    /// Who gave this response.
+    pub fn of(inbound: &Inbound) -> Self {
+        let (status, server) = (inbound.head.status, inbound.server.clone());
+        Answered { status, server, timings: inbound.timings }
+    }
+}
+
 /// How a client came by a shared response.
 #[derive(Clone, Debug)]
 pub enum How {

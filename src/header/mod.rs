@@ -12,6 +12,7 @@ pub mod cdn_loop;
 pub mod content_range;
 pub mod cookie;
 pub mod date;
+pub mod dictionary;
 pub mod etag;
 pub mod forwarded;
 pub mod hop_by_hop;

@@ -2,7 +2,9 @@
 
 use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode;
-use sfv::{BareItem, Dictionary, ListEntry, Parser};
+use sfv::{BareItem, ListEntry};
+
+use super::dictionary;
 
 /// The response field.
 pub const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
@@ -32,17 +34,7 @@ impl NoVarySearch {
     /// Reads the field; `None` when it is absent, says nothing, or is malformed (the draft then
     /// takes every parameter to matter).
     pub fn parse(headers: &HeaderMap) -> Option<Self> {
-        let mut text = Vec::new();
-        for line in headers.get_all(NO_VARY_SEARCH) {
-            if !text.is_empty() {
-                text.extend_from_slice(b", ");
-            }
-            text.extend_from_slice(line.as_bytes());
-        }
-        if text.is_empty() {
-            return None;
-        }
-        let members: Dictionary = Parser::new(&text).parse().ok()?;
+        let members = dictionary::parse(headers, &NO_VARY_SEARCH)?;
         let key_order = match members.get("key-order") {
             None => false,
             Some(entry) => boolean(entry)?,

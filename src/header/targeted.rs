@@ -4,9 +4,10 @@
 //! right or ignored as a whole.
 
 use http::{HeaderMap, HeaderName};
-use sfv::{BareItem, Dictionary, ListEntry, Parser};
+use sfv::{BareItem, ListEntry};
 
 use super::cache_control::{Delta, Directives, MAX_SECONDS, Reach};
+use super::dictionary;
 
 /// brink's own field; it goes before every other and is never shown to clients.
 pub const OWN: HeaderName = HeaderName::from_static("brink-cache-control");
@@ -18,17 +19,7 @@ pub const CDN: HeaderName = HeaderName::from_static("cdn-cache-control");
 /// directive has a value of a type that it cannot have. RFC 9213 section 2.2 then goes on as if the
 /// field were not there. Parameters and unknown directives are ignored.
 pub fn parse(headers: &HeaderMap, name: &HeaderName) -> Option<Directives> {
-    let mut text = Vec::new();
-    for line in headers.get_all(name) {
-        if !text.is_empty() {
-            text.extend_from_slice(b", ");
-        }
-        text.extend_from_slice(line.as_bytes());
-    }
-    if text.is_empty() {
-        return None;
-    }
-    let members: Dictionary = Parser::new(&text).parse().ok()?;
+    let members = dictionary::parse(headers, name)?;
     if members.is_empty() {
         return None;
     }

@@ -36,19 +36,20 @@ pub struct Obtained {
 }
 
 enum What {
-    Entry(Arc<Entry>),
+    /// With the judgement on it, where one led here.
+    Entry(Arc<Entry>, Option<Judgement>),
     Stream(Box<Inbound>),
 }
 
 impl Obtained {
     /// From the store.
     pub fn stored(entry: Arc<Entry>, judgement: Judgement) -> Self {
-        Obtained::of(What::Entry(entry), judgement.reason)
+        Obtained::of(What::Entry(entry, Some(judgement)), judgement.reason)
     }
 
     /// From the store although it is stale.
     pub fn stale(entry: Arc<Entry>, reason: Reason) -> Self {
-        Obtained::of(What::Entry(entry), reason)
+        Obtained::of(What::Entry(entry, None), reason)
     }
 
     /// From the origin, and shared.
@@ -59,7 +60,12 @@ impl Obtained {
         stored: bool,
         collapsed: bool,
     ) -> Self {
-        Obtained { forward_status, stored, collapsed, ..Obtained::of(What::Entry(entry), reason) }
+        Obtained {
+            forward_status,
+            stored,
+            collapsed,
+            ..Obtained::of(What::Entry(entry, None), reason)
+        }
     }
 
     /// From the origin, for this client alone.
@@ -121,14 +127,13 @@ pub fn deliver(
     obtained: Obtained,
 ) -> Result<Response<Body>, Refusal> {
     exchange.decided(obtained.reason);
-    let now = serve.clock.now();
     let (mut response, ttl, hits) = match &obtained.what {
-        What::Entry(entry) => {
+        What::Entry(entry, judged) => {
             exchange.record.outcome.tier = match obtained.reason.verdict() {
                 Verdict::Miss | Verdict::Pass if !obtained.collapsed => Tier::Origin,
                 _ => Tier::Memory,
             };
-            let judgement = cache::judge(&asked.site.policy, &asked.request(), &entry.stored, now);
+            let judgement = judged.unwrap_or_else(|| judge_now(serve, asked, entry));
             let sent = range::as_sent(entry, &obtained.once);
             let mut response = from_entry(asked, entry, &judgement, sent)?;
             add_once(&mut response, &obtained.once);
@@ -160,6 +165,11 @@ pub fn deliver(
         tell_timing(headers, exchange, reason);
     }
     Ok(response)
+}
+
+/// The age and freshness of what has just come, or comes although it is stale.
+fn judge_now(serve: &Serve, asked: &Asked, entry: &Entry) -> Judgement {
+    cache::judge(&asked.site.policy, &asked.request(), &entry.stored, serve.clock.now())
 }
 
 /// Fields that are for the client that asked the origin and for no other.

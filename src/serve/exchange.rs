@@ -11,6 +11,7 @@ use crate::fill::Answered;
 use crate::header::request_id;
 use crate::listen::{self, Connection};
 use crate::serve::Serve;
+use crate::serve::settle::Settlement;
 use crate::site::Site;
 use crate::telemetry::{AccessLog, Ended, Origin, Outcome, Record, Tier, traffic};
 use crate::upstream::{Fault, Scheme};
@@ -116,20 +117,16 @@ impl Exchange {
         self.record.origin = Some(origin);
     }
 
-    /// Hands out what is needed to settle the request when its body has left.
-    pub fn settle(mut self) -> Option<(Record, Instant, AccessLog)> {
+    /// The request's settlement, for whoever sees its end. There is one, and it can be had once.
+    pub fn settlement(&mut self) -> Option<Settlement> {
         let log = self.log.take()?;
-        Some((std::mem::take(&mut self.record), self.started, log))
+        Some(Settlement::new(std::mem::take(&mut self.record), self.started, log))
     }
 }
 
-/// A client that goes away before its answer begins drops the exchange: that is settled here.
+/// A client that goes away before its answer begins drops the exchange: that is its end.
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(log) = self.log.take() {
-            self.record.outcome.duration = self.started.elapsed();
-            traffic::count(&self.record.outcome);
-            log.write(std::mem::take(&mut self.record));
-        }
+        drop(self.settlement());
     }
 }

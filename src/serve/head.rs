@@ -8,8 +8,8 @@ use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::deliver::Obtained;
 use crate::serve::exchange::Exchange;
+use crate::serve::pass;
 use crate::serve::plan::{Asked, Plan};
-use crate::serve::{miss, pass};
 use crate::store::Entry;
 use crate::upstream::Upload;
 
@@ -28,7 +28,6 @@ pub async fn ask(
     exchange.decided(reason);
     let sent = serve.clock.now();
     let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
-    exchange.asked_origin(&miss::answered(&inbound));
     if let Some(entry) = base {
         let (policy, request, now) = (&asked.site.policy, asked.request(), serve.clock.now());
         let (status, fields) = (inbound.head.status, &inbound.head.headers);

@@ -34,7 +34,7 @@ pub async fn fetch(
     let inquiry = inquiry(asked, plan, range::to_ask(asked, plan, base), base);
     let mut outcome = serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await;
     if let Outcome::Erroring { status, inbound: None } = outcome
-        && let Some(obtained) = stale(serve, exchange, asked, base, Failure::Status(status))
+        && let Some(obtained) = stale(serve, asked, base, Failure::Status(status))
     {
         // The one who asked has found out for all: an origin in trouble gets no herd.
         return Ok(obtained);
@@ -44,7 +44,7 @@ pub async fn fetch(
         Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None, .. }
     ) {
         // What the one who asked got was not for sharing: everyone asks for themselves.
-        outcome = ask_alone(serve, exchange, asked, inquiry).await;
+        outcome = serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await;
     }
     match outcome {
         Outcome::Entry { entry, how, stored, once } => {
@@ -53,7 +53,6 @@ pub async fn fetch(
                 .with(once))
         }
         Outcome::Revalidated { entry, how, once } => {
-            exchange.decided(Reason::Revalidated);
             let collapsed = note(exchange, &how);
             let status = answered_status(&how).or(Some(StatusCode::NOT_MODIFIED));
             Ok(Obtained::fetched(entry, Reason::Revalidated, status, true, collapsed).with(once))
@@ -62,9 +61,9 @@ pub async fn fetch(
             Ok(streamed(exchange, reason, inbound))
         }
         Outcome::Erroring { status, inbound: Some(inbound) } => {
-            match stale(serve, exchange, asked, base, Failure::Status(status)) {
+            match stale(serve, asked, base, Failure::Status(status)) {
                 Some(obtained) => {
-                    exchange.asked_origin(&answered(&inbound));
+                    exchange.asked_origin(&Answered::of(&inbound));
                     Ok(obtained.after(status))
                 }
                 None => Ok(streamed(exchange, Reason::OriginError, inbound)),
@@ -76,12 +75,9 @@ pub async fn fetch(
         }
         Outcome::Failed(fault) => {
             exchange.origin_failed(&fault);
-            stale(serve, exchange, asked, base, Failure::Unreachable)
-                .ok_or_else(|| failed(exchange, &fault))
+            stale(serve, asked, base, Failure::Unreachable).ok_or_else(|| failed(exchange, &fault))
         }
-        Outcome::Crowded => {
-            stale(serve, exchange, asked, base, Failure::Unreachable).ok_or_else(crowded)
-        }
+        Outcome::Crowded => stale(serve, asked, base, Failure::Unreachable).ok_or_else(crowded),
     }
 }
 
@@ -100,16 +96,6 @@ fn inquiry<'a>(
     Inquiry { key: &plan.key, policy: &asked.site.policy, request: asked.request(), range, base }
 }
 
-/// Asks the origin for this client alone.
-async fn ask_alone(
-    serve: &Serve,
-    exchange: &Exchange,
-    asked: &Asked,
-    inquiry: Inquiry<'_>,
-) -> Outcome {
-    serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await
-}
-
 /// What it takes to ask the origin for the whole URL.
 fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
     Order {
@@ -122,7 +108,6 @@ fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
 /// What is stored, although it is stale, where the origin's failure allows that.
 fn stale(
     serve: &Serve,
-    exchange: &mut Exchange,
     asked: &Asked,
     base: Option<&Arc<Entry>>,
     failure: Failure,
@@ -130,20 +115,12 @@ fn stale(
     let entry = base.filter(|entry| range::has_all(asked, entry))?;
     let now = serve.clock.now();
     let leave = usable_on_error(&asked.site.policy, &asked.request(), &entry.stored, failure, now)?;
-    exchange.decided(leave);
     Some(Obtained::stale(Arc::clone(entry), leave))
 }
 
 fn streamed(exchange: &mut Exchange, reason: Reason, inbound: Inbound) -> Obtained {
-    exchange.decided(reason);
-    exchange.asked_origin(&answered(&inbound));
+    exchange.asked_origin(&Answered::of(&inbound));
     Obtained::streamed(inbound, reason)
-}
-
-/// Who gave a response, for the log.
-pub fn answered(inbound: &Inbound) -> Answered {
-    let (status, server) = (inbound.head.status, Arc::clone(&inbound.server));
-    Answered { status, server, timings: inbound.timings }
 }
 
 fn failed(exchange: &mut Exchange, fault: &Fault) -> Refusal {

@@ -6,6 +6,7 @@ use http_body_util::BodyExt;
 
 use crate::cache::{self, Reason};
 use crate::clock::Timestamp;
+use crate::fill::Answered;
 use crate::listen::{self, BodyError};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
@@ -13,7 +14,7 @@ use crate::serve::body::Body;
 use crate::serve::deliver::{self, Obtained};
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::{self, Asked, Plan};
-use crate::serve::{forward, miss, tunnel};
+use crate::serve::{forward, tunnel};
 use crate::upstream::{self, Inbound, Misuse, Upload};
 
 /// Passes a request on.
@@ -30,7 +31,6 @@ pub async fn pass(
     exchange.decided(reason);
     let sent = serve.clock.now();
     let inbound = ask(serve, exchange, asked, stream(asked, upload)).await?;
-    exchange.asked_origin(&miss::answered(&inbound));
     if inbound.head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(switch(exchange, asked, inbound));
     }
@@ -56,7 +56,6 @@ pub async fn past(
     exchange.decided(Reason::Uncacheable);
     let sent = serve.clock.now();
     let inbound = ask(serve, exchange, asked, Upload::Empty).await?;
-    exchange.asked_origin(&miss::answered(&inbound));
     let (policy, request, head) = (&asked.site.policy, asked.request(), &inbound.head);
     let now = serve.clock.now();
     if cache::storable(policy, &request, head.status, &head.headers, sent, now).is_ok() {
@@ -65,7 +64,7 @@ pub async fn past(
     Ok(Obtained::streamed(inbound, Reason::Uncacheable))
 }
 
-/// Sends the request to the origin.
+/// Sends the request to the origin, and notes who answered. The caller has noted why it is asked.
 ///
 /// # Errors
 /// The origin's fault.
@@ -77,12 +76,12 @@ pub async fn ask(
 ) -> Result<Inbound, Refusal> {
     let outbound = forward::outbound(serve, exchange, asked, upload);
     match upstream::send(&asked.site.group, outbound).await {
-        Ok(inbound) => Ok(inbound),
+        Ok(inbound) => {
+            exchange.asked_origin(&Answered::of(&inbound));
+            Ok(inbound)
+        }
         Err(fault) => {
             exchange.origin_failed(&fault);
-            if exchange.record.outcome.verdict.is_none() {
-                exchange.decided(Reason::OriginError);
-            }
             Err(Refusal::from(&fault))
         }
     }

@@ -14,8 +14,9 @@ use crate::telemetry::{AccessLog, Ended, Record, traffic};
 /// Ties the settlement of an exchange to the body of its response.
 pub fn settle(mut exchange: Exchange, mut response: Response<Body>) -> Response<Body> {
     exchange.record.outcome.status = response.status();
-    if let Some((record, started, log)) = exchange.settle() {
-        response.body_mut().settled_by(Box::new(Settlement::new(record, started, log)));
+    exchange.record.outcome.first_byte = Some(exchange.started.elapsed());
+    if let Some(settlement) = exchange.settlement() {
+        response.body_mut().settled_by(Box::new(settlement));
     }
     response
 }
@@ -29,9 +30,7 @@ pub struct Settlement {
 
 impl Settlement {
     /// Settles `record` in `log` later; the request's head arrived at `started`.
-    pub fn new(mut record: Record, started: Instant, log: AccessLog) -> Self {
-        record.outcome.first_byte = Some(started.elapsed());
-        record.outcome.ended = Ended::ClientGone;
+    pub fn new(record: Record, started: Instant, log: AccessLog) -> Self {
         Settlement { record, started, log }
     }
 
