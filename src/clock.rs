@@ -71,9 +71,14 @@ impl Clock {
 
     /// The present moment.
     pub fn now(&self) -> Timestamp {
+        self.at(Instant::now())
+    }
+
+    /// The time at `moment`, for who has looked at the machine's clock already.
+    pub fn at(&self, moment: Instant) -> Timestamp {
         match &*self.0 {
             Source::Steady { started, offset_ms } => {
-                let elapsed = started.elapsed().as_millis() as i64;
+                let elapsed = moment.saturating_duration_since(*started).as_millis() as i64;
                 Timestamp((offset_ms.load(Ordering::Relaxed) + elapsed).max(0) as u64)
             }
             Source::Manual(now) => Timestamp(now.load(Ordering::Relaxed)),

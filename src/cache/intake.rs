@@ -1,13 +1,14 @@
 //! May the cache be asked about this request at all?
 
 use http::header::{
-    CONTENT_LENGTH, EXPECT, HOST, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING, UPGRADE,
+    CONTENT_LENGTH, EXPECT, HOST, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, Method};
 
 use super::Request;
 use super::policy::Policy;
 use super::verdict::Reason;
+use crate::header::present::Present;
 
 /// What a request may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +29,9 @@ pub fn intake(policy: &Policy, request: &Request<'_>) -> Intake {
         Intake::Pass(Reason::CacheOff)
     } else if *request.method != Method::GET && *request.method != Method::HEAD {
         Intake::Pass(Reason::Method)
-    } else if has_body(request.headers) {
+    } else if request.present.has(Present::BODY) && has_body(request.headers) {
         Intake::Pass(Reason::RequestBody)
-    } else if request.headers.contains_key(UPGRADE) {
+    } else if request.present.has(Present::UPGRADE) {
         Intake::Pass(Reason::Upgrade)
     } else if policy.no_cache_matches(request, None) {
         Intake::Pass(Reason::NoCacheRule)
@@ -89,7 +90,15 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     fn ask<'a>(method: &'a Method, path: &'a str, headers: &'a HeaderMap) -> Request<'a> {
-        Request { method, scheme: "http", host: "h", path, query: None, headers }
+        Request {
+            method,
+            scheme: "http",
+            host: "h",
+            path,
+            query: None,
+            headers,
+            present: Present::of(headers),
+        }
     }
 
     fn fields(name: &'static str, value: &'static str) -> HeaderMap {

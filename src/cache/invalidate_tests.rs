@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cache::test_support::fields;
+use crate::header::present::Present;
 use proptest::prelude::*;
 
 fn ask<'a>(method: &'a Method, headers: &'a HeaderMap) -> Request<'a> {
@@ -12,6 +13,7 @@ fn ask<'a>(method: &'a Method, headers: &'a HeaderMap) -> Request<'a> {
         path: "/a/b",
         query: Some("q=1"),
         headers,
+        present: Present::of(headers),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cache::Settings;
+use crate::header::present::Present;
 use http::{HeaderValue, Method};
 use proptest::prelude::*;
 
@@ -37,6 +38,7 @@ impl Ask {
             path: &self.path,
             query: self.query.as_deref(),
             headers,
+            present: Present::of(headers),
         }
     }
 }

@@ -56,6 +56,8 @@ pub use verdict::{Reason, Verdict};
 
 use http::{HeaderMap, Method};
 
+use crate::header::present::Present;
+
 /// The name by which surrogate fields know us; `Surrogate-Capability: brink="Surrogate/1.0"` tells
 /// origins, and a `Surrogate-Control` directive with the target `;brink` is for us alone.
 pub const DEVICE: &str = "brink";
@@ -75,4 +77,6 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// The client's fields.
     pub headers: &'a HeaderMap,
+    /// Which of those that matter are among them.
+    pub present: Present,
 }

@@ -10,6 +10,7 @@ use super::rule::{CompiledRule, DefaultLifetime};
 use super::settings::{ClientDirectives, QueryMode, Settings};
 use super::status::StatusRange;
 use crate::header::cache_control::Wishes;
+use crate::header::present::Present;
 
 /// The compiled form of [`Settings`].
 #[derive(Clone, Debug)]
@@ -123,6 +124,7 @@ impl Policy {
     pub fn wishes(&self, request: &Request<'_>) -> Wishes {
         let wishes = match self.client_directives {
             ClientDirectives::None => return Wishes::default(),
+            _ if !request.present.has(Present::DIRECTIVES) => return Wishes::default(),
             ClientDirectives::Cheap | ClientDirectives::All => Wishes::parse(request.headers),
         };
         match self.client_directives {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cache::settings::{CustomRule, NoCacheRule, Settings};
 use crate::cache::test_support::{NOW, fields};
+use crate::header::present::Present;
 use crate::quantity::Span;
 
 fn try_store(
@@ -20,6 +21,7 @@ fn try_store(
         path: "/a.css",
         query: Some("v=1"),
         headers: &headers,
+        present: Present::of(&headers),
     };
     let status = StatusCode::from_u16(status).unwrap();
     storable(&Policy::new(settings), &request, status, &fields(response), NOW, NOW)

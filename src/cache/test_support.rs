@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::{Policy, Request, Stored, storable};
 use crate::clock::Timestamp;
+use crate::header::present::Present;
 
 /// When the tests take place: a whole second, so that dates need no rounding.
 pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -31,7 +32,15 @@ pub fn fields(text: &str) -> HeaderMap {
 
 /// A GET of `http://h/` with these fields.
 pub fn ask(headers: &HeaderMap) -> Request<'_> {
-    Request { method: &Method::GET, scheme: "http", host: "h", path: "/", query: None, headers }
+    Request {
+        method: &Method::GET,
+        scheme: "http",
+        host: "h",
+        path: "/",
+        query: None,
+        headers,
+        present: Present::of(headers),
+    }
 }
 
 /// A 200 with these fields that came at the returned time, stored under the default policy.

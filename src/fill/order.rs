@@ -5,6 +5,7 @@ use http::{HeaderMap, Method};
 
 use crate::cache::validate::strip_conditions;
 use crate::cache::{Policy, Request};
+use crate::header::present::Present;
 use crate::upstream::{self, Group, Outbound, Upload};
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ impl Asked {
             path: &self.path,
             query: self.query.as_deref(),
             headers: &self.headers,
+            present: Present::of(&self.headers),
         }
     }
 }

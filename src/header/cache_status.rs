@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
+
+use super::compose;
 
 /// The response field.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -68,65 +69,70 @@ pub struct CacheStatus<'a> {
 
 impl fmt::Display for CacheStatus<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        word(f, self.cache)?;
-        match self.forward {
-            None => f.write_str("; hit")?,
-            Some(forward) => write!(f, "; fwd={}", forward.as_str())?,
-        }
-        if let Some(status) = self.forward_status {
-            write!(f, "; fwd-status={status}")?;
-        }
-        if let Some(ttl) = self.ttl {
-            write!(f, "; ttl={ttl}")?;
-        }
-        if self.stored {
-            f.write_str("; stored")?;
-        }
-        if self.collapsed {
-            f.write_str("; collapsed")?;
-        }
-        if let Some(key) = self.key {
-            f.write_str("; key=")?;
-            quoted(f, key)?;
-        }
-        if let Some(detail) = self.detail {
-            f.write_str("; detail=")?;
-            word(f, detail)?;
-        }
-        Ok(())
+        self.tell(f)
     }
 }
 
 impl CacheStatus<'_> {
     /// Adds this cache's member after those of the caches nearer to the origin (section 2).
     pub fn append(&self, headers: &mut HeaderMap) {
-        let mut text = BytesMut::with_capacity(96);
         // Writing into memory cannot fail.
-        let _ = write!(text, "{self}");
-        if let Ok(value) = HeaderValue::from_maybe_shared(text.freeze()) {
-            headers.append(CACHE_STATUS, value);
+        headers.append(CACHE_STATUS, compose::value(|text| _ = self.tell(text)));
+    }
+
+    fn tell(&self, out: &mut impl Write) -> fmt::Result {
+        word(out, self.cache)?;
+        match self.forward {
+            None => out.write_str("; hit")?,
+            Some(forward) => {
+                out.write_str("; fwd=")?;
+                out.write_str(forward.as_str())?;
+            }
         }
+        if let Some(status) = self.forward_status {
+            out.write_str("; fwd-status=")?;
+            out.write_str(itoa::Buffer::new().format(status))?;
+        }
+        if let Some(ttl) = self.ttl {
+            out.write_str("; ttl=")?;
+            out.write_str(itoa::Buffer::new().format(ttl))?;
+        }
+        if self.stored {
+            out.write_str("; stored")?;
+        }
+        if self.collapsed {
+            out.write_str("; collapsed")?;
+        }
+        if let Some(key) = self.key {
+            out.write_str("; key=")?;
+            quoted(out, key)?;
+        }
+        if let Some(detail) = self.detail {
+            out.write_str("; detail=")?;
+            word(out, detail)?;
+        }
+        Ok(())
     }
 }
 
 /// A token where it can be one, else a string (RFC 9651 sections 3.3.3 and 3.3.4).
-pub(super) fn word(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+pub(super) fn word(out: &mut impl Write, text: &str) -> fmt::Result {
     let token = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '*')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&b));
-    if token { f.write_str(text) } else { quoted(f, text) }
+    if token { out.write_str(text) } else { quoted(out, text) }
 }
 
 /// A string; what a structured string cannot hold becomes `?`.
-pub(super) fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_str("\"")?;
+pub(super) fn quoted(out: &mut impl Write, text: &str) -> fmt::Result {
+    out.write_str("\"")?;
     for c in text.chars() {
         match c {
-            '"' | '\\' => write!(f, "\\{c}")?,
-            ' '..='~' => write!(f, "{c}")?,
-            _ => f.write_str("?")?,
+            '"' | '\\' => write!(out, "\\{c}")?,
+            ' '..='~' => out.write_char(c)?,
+            _ => out.write_str("?")?,
         }
     }
-    f.write_str("\"")
+    out.write_str("\"")
 }
 
 #[cfg(test)]

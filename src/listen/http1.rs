@@ -44,6 +44,7 @@ pub(super) async fn serve<S, H: Handler>(
         settings.discard_timeout.0,
     );
     let limits = Arc::new(BodyLimits::new(&settings, meters.clone()));
+    let memory = Arc::new(handler.greet());
     let service = service_fn({
         let connection = connection.clone();
         move |request: Request<Incoming>| {
@@ -53,6 +54,7 @@ pub(super) async fn serve<S, H: Handler>(
                 connection: connection.clone(),
                 queue: queue.clone(),
                 handler: handler.clone(),
+                memory: memory.clone(),
                 running,
             };
             let request = receive(request, &connection, &limits);
@@ -99,19 +101,20 @@ fn receive(
 }
 
 /// One request with all that its answer needs.
-struct Turn<H> {
+struct Turn<H: Handler> {
     connection: Arc<Connection>,
     queue: Arc<Queue>,
     handler: Arc<H>,
+    memory: Arc<H::Memory>,
     running: Running,
 }
 
 impl<H: Handler> Turn<H> {
     async fn answer(self, request: Request<Body>) -> Response<Outgoing<H::Body>> {
-        let Turn { connection, queue, handler, running } = self;
+        let Turn { connection, queue, handler, memory, running } = self;
         let unframed = request.version() == Version::HTTP_10;
         let mut response = {
-            let mut work = std::pin::pin!(handler.handle(&connection, request));
+            let mut work = std::pin::pin!(handler.handle(&connection, &memory, request));
             std::future::poll_fn(|cx| {
                 let answer = work.as_mut().poll(cx);
                 if answer.is_pending() {

@@ -33,6 +33,7 @@ pub(super) async fn serve<S, H: Handler>(
     let settings = connection.settings.clone();
     let streams = Streams::new(settings.write_timeout.0, settings.minimum_rate.0, meters.clone());
     let limits = Arc::new(BodyLimits::new(&settings, meters.clone()));
+    let memory = Arc::new(handler.greet());
     let service = service_fn({
         let connection = connection.clone();
         let streams = streams.clone();
@@ -40,12 +41,13 @@ pub(super) async fn serve<S, H: Handler>(
             let running = connection.activity.begin();
             let watch = streams.watch();
             let (connection, handler) = (connection.clone(), handler.clone());
+            let memory = memory.clone();
             let mut request = request.map(|incoming| Body::http2(incoming, &limits));
             // hyper cannot send 100 over HTTP/2, and a client that waits for it does not wait long
             // (RFC 9110 section 10.1.1); nobody further on may see the expectation.
             request.headers_mut().remove(http::header::EXPECT);
             async move {
-                let response = handler.handle(&connection, request).await;
+                let response = handler.handle(&connection, &memory, request).await;
                 Ok::<_, Infallible>(response.map(|body| Outgoing::new(body, running, Some(watch))))
             }
         }

@@ -53,11 +53,18 @@ pub trait Handler: Send + Sync + 'static {
     /// The body of a response. One that ends in an error is cut off, never ended cleanly.
     type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
 
+    /// What a connection's requests leave for the next ones.
+    type Memory: Send + Sync + 'static;
+
+    /// Begins a connection.
+    fn greet(&self) -> Self::Memory;
+
     /// Answers one request. Dropped, if the client goes away first. A 101 answer turns an HTTP/1
     /// connection into a tunnel: take it by `hyper::upgrade::on` before answering.
     fn handle(
         &self,
         connection: &Arc<Connection>,
+        memory: &Arc<Self::Memory>,
         request: Request<Body>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }

@@ -4,6 +4,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::header::cdn_loop;
+use crate::header::present::Present;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::site::Site;
@@ -13,7 +14,7 @@ use crate::site::Site;
 /// # Errors
 /// The site is closed, does not take the method, or not so large a body; or the request has been
 /// through this node before (RFC 8586).
-pub fn admit(serve: &Serve, site: &Site, head: &Parts) -> Result<(), Refusal> {
+pub fn admit(serve: &Serve, site: &Site, head: &Parts, present: Present) -> Result<(), Refusal> {
     if !site.enabled {
         return Err(Refusal::client(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -33,11 +34,13 @@ pub fn admit(serve: &Serve, site: &Site, head: &Parts) -> Result<(), Refusal> {
             Err(_) => refusal,
         });
     }
-    if announced_length(head).is_some_and(|length| length > site.respond.max_upload.0) {
+    if present.has(Present::BODY)
+        && announced_length(head).is_some_and(|length| length > site.respond.max_upload.0)
+    {
         let message = "request body too large";
         return Err(Refusal::client(StatusCode::PAYLOAD_TOO_LARGE, 41_310_001, message).closing());
     }
-    if cdn_loop::count(&head.headers, &serve.name) > 0 {
+    if present.has(Present::CDN_LOOP) && cdn_loop::count(&head.headers, &serve.name) > 0 {
         return Err(Refusal::edge(StatusCode::LOOP_DETECTED, 50_810_007, "cyclic request"));
     }
     Ok(())

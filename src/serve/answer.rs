@@ -105,7 +105,7 @@ impl From<&Fault> for Refusal {
 /// Makes the response of a refusal and notes it for the log.
 pub fn answer(name: &str, exchange: &mut Exchange, refusal: Refusal) -> Response<Body> {
     let error_id = exchange.request_id.to_str().unwrap_or_default().to_owned();
-    let style = exchange.site.as_ref().map_or(Errors::Page, |site| site.respond.errors);
+    let style = exchange.identity.as_ref().map_or(Errors::Page, |it| it.site.respond.errors);
     let (content_type, bytes) = match style {
         Errors::Page => {
             let (title, sentence) = words(refusal.status, refusal.whose);
@@ -121,7 +121,7 @@ pub fn answer(name: &str, exchange: &mut Exchange, refusal: Refusal) -> Response
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_REQUEST_ID, exchange.request_id.clone());
     // Without a site nobody has said that codes are not wanted.
-    if (style == Errors::Json || exchange.site.is_none())
+    if (style == Errors::Json || exchange.identity.is_none())
         && let Ok(code) = HeaderValue::try_from(format!("{:08}", refusal.code))
     {
         headers.insert(X_ERROR_CODE, code);

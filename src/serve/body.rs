@@ -1,7 +1,7 @@
 //! The one body type that the edge sends: an enum, so that a hit boxes nothing.
 //!
-//! Every body carries the request's [`Settlement`] and adds up the bytes that leave; when the body
-//! ends, or is dropped because the client went away, the request is settled.
+//! Every body carries the [`Exchange`] that it answers and adds up the bytes that leave; when the body
+//! is gone, at its end or because the client went away, the request is settled.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::serve::settle::Settlement;
+use crate::serve::exchange::Exchange;
 use crate::{store, upstream};
 
 /// The body of a response.
 pub struct Body {
     source: Source,
-    settlement: Option<Box<Settlement>>,
+    exchange: Option<Box<Exchange>>,
 }
 
 /// Where the bytes come from.
@@ -79,9 +79,9 @@ impl Multipart {
 }
 
 impl Body {
-    /// A body that is not yet tied to a request's settlement.
+    /// A body that is not yet tied to its exchange.
     pub fn new(source: Source) -> Self {
-        Body { source, settlement: None }
+        Body { source, exchange: None }
     }
 
     /// No bytes.
@@ -94,12 +94,12 @@ impl Body {
         Body::new(if bytes.is_empty() { Source::Empty } else { Source::Whole(bytes) })
     }
 
-    /// Ties the request's settlement to the body: it is settled when the body is gone.
-    pub fn settled_by(&mut self, mut settlement: Box<Settlement>) {
+    /// Ties the exchange to the body: it is settled when the body is gone.
+    pub fn settles(&mut self, mut exchange: Box<Exchange>) {
         if self.source.is_finished() {
-            settlement.ended();
+            exchange.ended();
         }
-        self.settlement = Some(settlement);
+        self.exchange = Some(exchange);
     }
 }
 
@@ -154,14 +154,14 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let body = self.get_mut();
         let frame = ready!(body.source.poll_next(cx));
-        if let Some(settlement) = &mut body.settlement {
+        if let Some(exchange) = &mut body.exchange {
             match &frame {
-                Some(Ok(frame)) => settlement.sent(frame.data_ref().map_or(0, Bytes::len)),
-                Some(Err(broken)) => settlement.broke(broken),
-                None => settlement.ended(),
+                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(broken)) => exchange.broke(broken),
+                None => exchange.ended(),
             }
             if matches!(frame, Some(Ok(_))) && body.source.is_finished() {
-                settlement.ended();
+                exchange.ended();
             }
         }
         Poll::Ready(frame)

@@ -9,6 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Ver
 use crate::cache::range::if_range_holds;
 use crate::cache::{self, Judgement, Policy, Precondition, Reason, Selection, Stored, Verdict};
 use crate::header::cache_status::CacheStatus;
+use crate::header::compose;
+use crate::header::present::Present;
 use crate::header::request_id::X_REQUEST_ID;
 use crate::header::{content_range, hop_by_hop, via};
 use crate::serve::Serve;
@@ -158,10 +160,10 @@ pub fn deliver(
         _ => via::append(headers, version, &serve.name),
     }
     headers.insert(X_REQUEST_ID, exchange.request_id.clone());
-    if asked.site.respond.x_cache {
+    if asked.site().respond.x_cache {
         tell_x_cache(headers, reason, hits);
     }
-    if asked.site.respond.server_timing {
+    if asked.site().respond.server_timing {
         tell_timing(headers, exchange, reason);
     }
     Ok(response)
@@ -169,7 +171,7 @@ pub fn deliver(
 
 /// The age and freshness of what has just come, or comes although it is stale.
 fn judge_now(serve: &Serve, asked: &Asked, entry: &Entry) -> Judgement {
-    cache::judge(&asked.site.policy, &asked.request(), &entry.stored, serve.clock.now())
+    cache::judge(&asked.site().policy, &asked.request(), &entry.stored, serve.clock.now())
 }
 
 /// Fields that are for the client that asked the origin and for no other.
@@ -192,10 +194,10 @@ fn from_entry(
     judgement: &Judgement,
     sent: Option<Range<u64>>,
 ) -> Result<Response<Body>, Refusal> {
-    let (stored, policy) = (&entry.stored, &asked.site.policy);
+    let (stored, policy) = (&entry.stored, &asked.site().policy);
     let (method, fields) = (&asked.head.method, &asked.head.headers);
     let mut headers = stored.headers.clone();
-    headers.insert(header::AGE, HeaderValue::from(judgement.age.as_secs()));
+    headers.insert(header::AGE, compose::number(judgement.age.as_secs()));
     let request = asked.request();
     if let Some(max_age) =
         cache::browser_max_age(policy, &request, stored.status, judgement, &stored.lifetimes)
@@ -203,7 +205,11 @@ fn from_entry(
         cache::browser::tell(&mut headers, max_age);
     }
     let mut status = stored.status;
-    let body = match cache::precondition(method, fields, stored.status, &stored.headers) {
+    let precondition = match asked.present.has(Present::CONDITIONS) {
+        true => cache::precondition(method, fields, stored.status, &stored.headers),
+        false => Precondition::Proceed,
+    };
+    let body = match precondition {
         Precondition::Failed => {
             let refusal =
                 Refusal::client(StatusCode::PRECONDITION_FAILED, 41_210_000, "another version");
@@ -213,6 +219,9 @@ fn from_entry(
             status = StatusCode::NOT_MODIFIED;
             cache::precondition::not_modified_headers(&mut headers);
             Body::empty()
+        }
+        Precondition::Proceed if !asked.present.has(Present::RANGE) => {
+            whole(method, entry, &mut headers)
         }
         Precondition::Proceed => match chosen(policy, method, fields, stored, sent) {
             Selection::Whole => whole(method, entry, &mut headers),

@@ -1,4 +1,5 @@
-//! What is known about the request at hand: small, owned by its task, never shared.
+//! What is known about the request at hand: owned by its task, then by the response's body, never
+//! shared. It is boxed once, and whoever drops it settles the request ([`super::settle`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,9 +12,8 @@ use crate::fill::Answered;
 use crate::header::request_id;
 use crate::listen::{self, Connection};
 use crate::serve::Serve;
-use crate::serve::settle::Settlement;
-use crate::site::Site;
-use crate::telemetry::{AccessLog, Ended, Origin, Outcome, Record, Tier, traffic};
+use crate::serve::identify::{Identity, Memory};
+use crate::telemetry::{Ended, Origin, Outcome, Record, Tier, traffic};
 use crate::upstream::{Fault, Scheme};
 
 /// What the log says of a client that went away before its answer began, as nginx does.
@@ -31,10 +31,10 @@ pub struct Exchange {
     pub request_id: HeaderValue,
     /// What the access log will say.
     pub record: Record,
-    /// The site that is asked for, once it is known.
-    pub site: Option<Arc<Site>>,
-    /// Where the request is logged; taken when somebody else settles it.
-    log: Option<AccessLog>,
+    /// Who is asked, once it is known.
+    pub identity: Option<Arc<Identity>>,
+    /// What earlier requests of the connection found out.
+    pub memory: Arc<Memory>,
 }
 
 impl Exchange {
@@ -42,10 +42,12 @@ impl Exchange {
     pub fn begin(
         serve: &Serve,
         connection: &Arc<Connection>,
+        memory: &Arc<Memory>,
         request: &Request<listen::Body>,
-    ) -> Self {
+    ) -> Box<Self> {
         let request_id = request_id::fresh();
-        let now = serve.clock.now();
+        let started = Instant::now();
+        let now = serve.clock.at(started);
         let headers = request.headers();
         let record = Record {
             outcome: Outcome {
@@ -66,15 +68,8 @@ impl Exchange {
             referer: headers.get(header::REFERER).into(),
             ..Record::default()
         };
-        Exchange {
-            connection: Arc::clone(connection),
-            now,
-            started: Instant::now(),
-            request_id,
-            record,
-            site: None,
-            log: Some(serve.log.clone()),
-        }
+        let (connection, memory) = (Arc::clone(connection), Arc::clone(memory));
+        Box::new(Exchange { connection, now, started, request_id, record, identity: None, memory })
     }
 
     /// What the client spoke.
@@ -115,18 +110,5 @@ impl Exchange {
         };
         traffic::count_origin(&origin);
         self.record.origin = Some(origin);
-    }
-
-    /// The request's settlement, for whoever sees its end. There is one, and it can be had once.
-    pub fn settlement(&mut self) -> Option<Settlement> {
-        let log = self.log.take()?;
-        Some(Settlement::new(std::mem::take(&mut self.record), self.started, log))
-    }
-}
-
-/// A client that goes away before its answer begins drops the exchange: that is its end.
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        drop(self.settlement());
     }
 }

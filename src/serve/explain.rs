@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::{self, Judgement, Reason, Verdict};
 use crate::clock::Timestamp;
+use crate::header::present::Present;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::identify::{Identity, canonical_host};
@@ -154,14 +155,16 @@ impl Serve {
         };
         told.site = Some(site.name.to_string());
         told.origin = site.group.status().into_iter().map(Server::from).collect();
-        if let Err(refusal) = admit::admit(self, &site, &head) {
+        let present = Present::of(&head.headers);
+        if let Err(refusal) = admit::admit(self, &site, &head, present) {
             return Ok(Err(refusal));
         }
-        let identity = Identity { site, authority: authority.as_str().into() };
-        let asked = match Asked::new(scheme, identity, head) {
+        let identity = Identity::new(site, scheme, authority.as_str(), 0);
+        let mut asked = match identity.and_then(|identity| Asked::new(identity, head, present)) {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        asked.tell_scheme();
         match plan::plan(self, &asked, false) {
             Course::Pass(reason) => told.decide(reason),
             Course::Cache(plan) => self.look(&asked, &plan, told),
@@ -239,7 +242,7 @@ fn parse(question: &Question) -> Result<(Parts, Scheme), String> {
 fn describe(asked: &Asked, entry: &Entry, selected: bool, now: Timestamp) -> StoredVariant {
     let stored = &entry.stored;
     let lifetimes = &stored.lifetimes;
-    let judgement: Judgement = cache::judge(&asked.site.policy, &asked.request(), stored, now);
+    let judgement: Judgement = cache::judge(&asked.site().policy, &asked.request(), stored, now);
     let vary = stored.vary.iter().flat_map(|spec| spec.names().iter().map(|name| name.to_string()));
     StoredVariant {
         selected,

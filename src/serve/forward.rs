@@ -32,7 +32,7 @@ fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderM
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
     forwarded::strip(&mut headers);
-    if asked.site.policy.enabled {
+    if asked.site().policy.enabled {
         // Variants differ by the codings that we know, so the origin must not choose another one.
         accept_encoding::reduce(&mut headers);
     }
@@ -46,7 +46,12 @@ fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderM
     surrogate_control::announce(&mut headers, cache::DEVICE);
     headers.remove(header::HOST);
     let client = exchange.connection.peer.ip();
-    name_the_client(&mut headers, client, asked.authority.as_str(), asked.scheme.as_str());
+    name_the_client(
+        &mut headers,
+        client,
+        asked.identity.authority.as_str(),
+        asked.identity.scheme.as_str(),
+    );
     via::append(&mut headers, head.version, &serve.name);
     cdn_loop::append(&mut headers, &serve.name);
     headers.insert(request_id::X_REQUEST_ID, exchange.request_id.clone());
@@ -74,12 +79,12 @@ pub fn outbound(serve: &Serve, exchange: &Exchange, asked: &Asked, body: Upload)
     let interim = exchange.connection.interim();
     Outbound {
         method: asked.head.method.clone(),
-        scheme: asked.scheme,
-        host: asked.authority.clone(),
+        scheme: asked.identity.scheme,
+        host: asked.identity.authority.clone(),
         path: asked.target.clone(),
         headers: request_headers(serve, exchange, asked),
         body,
-        body_limit: asked.site.respond.max_upload.0,
+        body_limit: asked.site().respond.max_upload.0,
         on_interim: interim.map(|interim| {
             let pass_on: upstream::Interim = Arc::new(move |status, headers: &HeaderMap| {
                 let mut headers = headers.clone();

@@ -4,21 +4,65 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, StatusCode, header};
+use parking_lot::Mutex;
 
 use crate::listen::{BadRequest, framing};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::exchange::Exchange;
 use crate::site::Site;
+use crate::telemetry::AccessLog;
 use crate::upstream::Scheme;
 
-/// The site that a request is for, and the host that named it.
+/// What one connection's requests leave for the next: nearly all name the same host.
+pub struct Memory {
+    /// Where they are logged.
+    pub log: AccessLog,
+    last: Mutex<Option<Arc<Identity>>>,
+}
+
+impl Memory {
+    /// Of a connection that has had no request yet.
+    pub fn new(log: AccessLog) -> Self {
+        Memory { log, last: Mutex::new(None) }
+    }
+}
+
+/// A host as a client names it, and the site that it stands for.
 pub struct Identity {
     /// The site.
     pub site: Arc<Site>,
+    /// What the client spoke.
+    pub scheme: Scheme,
+    /// Host and port in their one form.
+    pub authority: Authority,
+    /// The site's name, for the log.
+    name: Arc<str>,
     /// Host and port as the client named them.
-    pub authority: Box<str>,
+    named: Box<str>,
+    /// The generation of the sites that this was found in.
+    generation: u64,
+}
+
+impl Identity {
+    /// The identity of who is named `named`.
+    ///
+    /// # Errors
+    /// The host cannot be passed on.
+    pub fn new(
+        site: Arc<Site>,
+        scheme: Scheme,
+        named: &str,
+        generation: u64,
+    ) -> Result<Arc<Self>, Refusal> {
+        let authority = Authority::try_from(canonical_authority(named, scheme)).map_err(|_| {
+            Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, "bad host").closing()
+        })?;
+        let (name, named) = (Arc::from(&*site.name), named.into());
+        Ok(Arc::new(Identity { site, scheme, authority, name, named, generation }))
+    }
 }
 
 /// Finds the site of a request.
@@ -26,9 +70,31 @@ pub struct Identity {
 /// # Errors
 /// The request cannot be framed safely (RFC 9112), names no host, a host that no site has, or one
 /// that the connection's certificate does not cover (RFC 9110 section 7.4).
-pub fn identify(serve: &Serve, exchange: &mut Exchange, head: &Parts) -> Result<Identity, Refusal> {
-    let authority = framing::check(head, &serve.limits.load()).map_err(refuse_framing)?;
-    let host = canonical_host(authority);
+pub fn identify(
+    serve: &Serve,
+    exchange: &mut Exchange,
+    head: &Parts,
+) -> Result<Arc<Identity>, Refusal> {
+    let named = framing::check(head, &serve.limits.load()).map_err(refuse_framing)?;
+    let generation = serve.sites.generation();
+    let is_same = |it: &&Arc<Identity>| it.generation == generation && *it.named == *named;
+    let known = exchange.memory.last.lock().as_ref().filter(is_same).cloned();
+    let identity = match known {
+        Some(identity) => identity,
+        None => look_up(serve, exchange, named, generation)?,
+    };
+    exchange.record.site = Arc::clone(&identity.name).into();
+    exchange.identity = Some(Arc::clone(&identity));
+    Ok(identity)
+}
+
+fn look_up(
+    serve: &Serve,
+    exchange: &mut Exchange,
+    named: &str,
+    generation: u64,
+) -> Result<Arc<Identity>, Refusal> {
+    let host = canonical_host(named);
     let site = match serve.sites.find(&host) {
         Ok(Some(site)) => site,
         Ok(None) => return Err(Refusal::unknown_host()),
@@ -38,17 +104,18 @@ pub fn identify(serve: &Serve, exchange: &mut Exchange, head: &Parts) -> Result<
             return Err(Refusal::edge(StatusCode::SERVICE_UNAVAILABLE, 50_310_000, message));
         }
     };
-    exchange.record.site = Arc::<str>::from(&*site.name).into();
-    exchange.site = Some(Arc::clone(&site));
+    let identity = Identity::new(site, exchange.scheme(), named, generation)?;
+    exchange.record.site = Arc::clone(&identity.name).into();
+    exchange.identity = Some(Arc::clone(&identity));
     if let Some(tls) = &exchange.connection.tls
         && !tls.certificate.covers(&host)
     {
         let message = "this connection's certificate is not for this host";
         return Err(Refusal::client(StatusCode::MISDIRECTED_REQUEST, 42_110_000, message));
     }
-    Ok(Identity { site, authority: authority.into() })
+    *exchange.memory.last.lock() = Some(Arc::clone(&identity));
+    Ok(identity)
 }
-
 /// The host of an authority in the one form that tables and keys use.
 pub fn canonical_host(authority: &str) -> Cow<'_, str> {
     let name = match authority.strip_prefix('[') {

@@ -22,9 +22,19 @@ pub enum Finding {
     Refused(Reason),
 }
 
-/// Looks up the plan's key and judges what is there.
-pub fn judge(serve: &Serve, asked: &Asked, plan: &Plan, now: Timestamp) -> Finding {
-    judge_found(asked, plan, serve.store.get(&plan.key, &asked.head.headers), now)
+/// Looks up the plan's key and judges what is there. Unless that can be used as it is, the request
+/// has all its fields afterwards ([`Asked::tell_scheme`]).
+pub fn judge(serve: &Serve, asked: &mut Asked, plan: &Plan, now: Timestamp) -> Finding {
+    let mut found = serve.store.get(&plan.key, &asked.head.headers);
+    if !matches!(found, Lookup::Found(_) | Lookup::Absent) {
+        asked.tell_scheme();
+        found = serve.store.get(&plan.key, &asked.head.headers);
+    }
+    let finding = judge_found(asked, plan, found, now);
+    if !matches!(finding, Finding::Usable(..)) {
+        asked.tell_scheme();
+    }
+    finding
 }
 
 /// Judges what was found under the plan's key.
@@ -43,7 +53,7 @@ pub fn judge_found(asked: &Asked, plan: &Plan, found: Lookup, now: Timestamp) ->
 
 /// Judges one entry.
 fn weigh(asked: &Asked, entry: Arc<Entry>, now: Timestamp) -> Finding {
-    let judgement = cache::judge(&asked.site.policy, &asked.request(), &entry.stored, now);
+    let judgement = cache::judge(&asked.site().policy, &asked.request(), &entry.stored, now);
     match judgement.reuse {
         // Bytes may be missing: a range was stored, or the client wants another one.
         Reuse::Fresh | Reuse::Stale | Reuse::StaleWhileRevalidate

@@ -93,14 +93,14 @@ fn inquiry<'a>(
     range: Option<&'a HeaderValue>,
     base: Option<&'a Arc<Entry>>,
 ) -> Inquiry<'a> {
-    Inquiry { key: &plan.key, policy: &asked.site.policy, request: asked.request(), range, base }
+    Inquiry { key: &plan.key, policy: &asked.site().policy, request: asked.request(), range, base }
 }
 
 /// What it takes to ask the origin for the whole URL.
 fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
     Order {
-        policy: Arc::clone(&asked.site.policy),
-        group: Arc::clone(&asked.site.group),
+        policy: Arc::clone(&asked.site().policy),
+        group: Arc::clone(&asked.site().group),
         outbound: forward::outbound(serve, exchange, asked, Upload::Empty),
     }
 }
@@ -114,7 +114,8 @@ fn stale(
 ) -> Option<Obtained> {
     let entry = base.filter(|entry| range::has_all(asked, entry))?;
     let now = serve.clock.now();
-    let leave = usable_on_error(&asked.site.policy, &asked.request(), &entry.stored, failure, now)?;
+    let leave =
+        usable_on_error(&asked.site().policy, &asked.request(), &entry.stored, failure, now)?;
     Some(Obtained::stale(Arc::clone(entry), leave))
 }
 

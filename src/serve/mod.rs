@@ -42,6 +42,7 @@ use http_body::Body as _;
 use crate::cache::Reason;
 use crate::clock::Clock;
 use crate::fill::Flights;
+use crate::header::present::Present;
 use crate::listen::{self, Connection, Handler};
 use crate::site::Sites;
 use crate::store::Store;
@@ -51,6 +52,7 @@ use answer::Refusal;
 use body::Body;
 use deliver::Obtained;
 use exchange::Exchange;
+use identify::Memory;
 use judge::Finding;
 use plan::{Asked, Course, Plan};
 
@@ -76,13 +78,19 @@ pub struct Serve {
 
 impl Handler for Serve {
     type Body = Body;
+    type Memory = Memory;
+
+    fn greet(&self) -> Memory {
+        Memory::new(self.log.clone())
+    }
 
     async fn handle(
         &self,
         connection: &Arc<Connection>,
+        memory: &Arc<Memory>,
         request: Request<listen::Body>,
     ) -> Response<Body> {
-        let mut exchange = Exchange::begin(self, connection, &request);
+        let mut exchange = Exchange::begin(self, connection, memory, &request);
         let told = AssertUnwindSafe(self.story(&mut exchange, request)).catch_unwind().await;
         let response = match told {
             Ok(Ok(response)) => response,
@@ -104,16 +112,17 @@ impl Serve {
     ) -> Result<Response<Body>, Refusal> {
         let (head, upload) = request.into_parts();
         let identity = identify::identify(self, exchange, &head)?;
-        admit::admit(self, &identity.site, &head)?;
-        let scheme = exchange.scheme();
-        let mut asked = Asked::new(scheme, identity, head)?;
+        let present = Present::of(&head.headers);
+        admit::admit(self, &identity.site, &head, present)?;
+        let mut asked = Asked::new(identity, head, present)?;
         match plan::plan(self, &asked, !upload.is_end_stream()) {
             Course::Pass(reason) => {
+                asked.tell_scheme();
                 Box::pin(pass::pass(self, exchange, &mut asked, upload, reason)).await
             }
             Course::Cache(plan) => {
                 exchange.keyed(&plan.key);
-                let obtained = self.obtain(exchange, &asked, &plan).await?;
+                let obtained = self.obtain(exchange, &mut asked, &plan).await?;
                 deliver::deliver(self, exchange, &asked, obtained)
             }
         }
@@ -123,7 +132,7 @@ impl Serve {
     async fn obtain(
         &self,
         exchange: &mut Exchange,
-        asked: &Asked,
+        asked: &mut Asked,
         plan: &Plan,
     ) -> Result<Obtained, Refusal> {
         match judge::judge(self, asked, plan, exchange.now) {

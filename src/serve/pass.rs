@@ -56,7 +56,7 @@ pub async fn past(
     exchange.decided(Reason::Uncacheable);
     let sent = serve.clock.now();
     let inbound = ask(serve, exchange, asked, Upload::Empty).await?;
-    let (policy, request, head) = (&asked.site.policy, asked.request(), &inbound.head);
+    let (policy, request, head) = (&asked.site().policy, asked.request(), &inbound.head);
     let now = serve.clock.now();
     if cache::storable(policy, &request, head.status, &head.headers, sent, now).is_ok() {
         serve.store.unmark(&plan.key);
@@ -75,7 +75,7 @@ pub async fn ask(
     upload: Upload,
 ) -> Result<Inbound, Refusal> {
     let outbound = forward::outbound(serve, exchange, asked, upload);
-    match upstream::send(&asked.site.group, outbound).await {
+    match upstream::send(&asked.site().group, outbound).await {
         Ok(inbound) => {
             exchange.asked_origin(&Answered::of(&inbound));
             Ok(inbound)
@@ -119,7 +119,7 @@ fn invalidate(serve: &Serve, asked: &Asked, inbound: &Inbound) {
             None => (target.as_str(), None),
         };
         let request = cache::Request { path, query, ..request };
-        serve.flights.invalidate(&plan::key_of(serve, &asked.site, &request));
+        serve.flights.invalidate(&plan::key_of(serve, asked.site(), &request));
     }
 }
 
@@ -135,8 +135,8 @@ fn keep_for_get(
         return Obtained::streamed(inbound, reason);
     }
     let (request, status) = (asked.request(), inbound.head.status);
-    let key = plan::key_of(serve, &asked.site, &request);
-    match serve.flights.adopt(&asked.site.policy, &key, &request, inbound, sent) {
+    let key = plan::key_of(serve, asked.site(), &request);
+    match serve.flights.adopt(&asked.site().policy, &key, &request, inbound, sent) {
         Ok((entry, once)) => Obtained::fetched(entry, reason, Some(status), true, false).with(once),
         Err(inbound) => Obtained::streamed(*inbound, reason),
     }

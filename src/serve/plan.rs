@@ -3,28 +3,26 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::uri::{Authority, PathAndQuery};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
 use crate::cache::{self, Intake, Key, Reason, query};
+use crate::header::present::Present;
 use crate::header::{cookie, forwarded, hop_by_hop};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
-use crate::serve::identify::{Identity, canonical_authority};
+use crate::serve::identify::Identity;
 use crate::site::Site;
-use crate::upstream::Scheme;
 
 /// A request for a site, as the steps after admission see it.
 pub struct Asked {
-    /// The site.
-    pub site: Arc<Site>,
-    /// What the client spoke.
-    pub scheme: Scheme,
-    /// The host and port that it named, in their one form.
-    pub authority: Authority,
+    /// The host that the client named, and its site.
+    pub identity: Arc<Identity>,
     /// The request's head, without the handle to change protocols.
     pub head: Parts,
+    /// Which of the fields that matter it has.
+    pub present: Present,
     /// That handle.
     pub upgrade: Option<OnUpgrade>,
     /// The path and query as they go upstream.
@@ -35,11 +33,13 @@ impl Asked {
     /// Gathers what the earlier steps found.
     ///
     /// # Errors
-    /// The host or the target cannot be passed on.
-    pub fn new(scheme: Scheme, identity: Identity, mut head: Parts) -> Result<Self, Refusal> {
+    /// The target cannot be passed on.
+    pub fn new(
+        identity: Arc<Identity>,
+        mut head: Parts,
+        mut present: Present,
+    ) -> Result<Self, Refusal> {
         let bad = |what| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, what).closing();
-        let authority = canonical_authority(&identity.authority, scheme);
-        let authority = Authority::try_from(authority).map_err(|_| bad("bad host"))?;
         let given = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let target = match query::upstream(&identity.site.policy, given.query()) {
             query if query.as_deref() == given.query() => given,
@@ -47,34 +47,61 @@ impl Asked {
                 .map_err(|_| bad("bad query"))?,
             None => PathAndQuery::try_from(given.path()).map_err(|_| bad("bad path"))?,
         };
-        hop_by_hop::strip_from_request(&mut head.headers);
-        cookie::join(&mut head.headers);
-        // What the origin is told, and may vary by.
-        let proto = HeaderValue::from_static(scheme.as_str());
-        head.headers.insert(forwarded::X_FORWARDED_PROTO, proto);
+        if present.has(Present::CONNECTION) {
+            hop_by_hop::strip_from_request(&mut head.headers);
+        }
+        if present.has(Present::COOKIE) {
+            cookie::join(&mut head.headers);
+        }
         let upgrade = head.extensions.remove::<OnUpgrade>();
-        if upgrade.is_none() || wants_http2(&head) || !is_asked(&head.headers) {
+        if present.has(Present::UPGRADE)
+            && (upgrade.is_none() || wants_http2(&head) || !is_asked(&head.headers))
+        {
             // Nobody can take it up: HTTP/2 is agreed on by ALPN here, or not at all.
             head.headers.remove(header::UPGRADE);
         }
-        Ok(Asked { site: identity.site, scheme, authority, head, upgrade, target })
+        if present.has(Present::CONNECTION) || present.has(Present::UPGRADE) {
+            present = Present::of(&head.headers);
+        }
+        let mut asked = Asked { identity, head, present, upgrade, target };
+        if present.has(Present::FORWARDED_PROTO)
+            || asked.site().policy.key_headers.contains(&forwarded::X_FORWARDED_PROTO)
+        {
+            asked.tell_scheme();
+        }
+        Ok(asked)
+    }
+
+    /// Puts in what origins are told of the scheme and may vary by, in place of what the client says
+    /// of it. Most hits do without, and an insertion costs as much as their whole look-up: it is done
+    /// for all that is more than a hit of a URL that does not vary.
+    pub fn tell_scheme(&mut self) {
+        let scheme = HeaderValue::from_static(self.identity.scheme.as_str());
+        self.head.headers.insert(forwarded::X_FORWARDED_PROTO, scheme);
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Site {
+        &self.identity.site
     }
 
     /// The request as the cache sees it.
     pub fn request(&self) -> cache::Request<'_> {
         cache::Request {
             method: &self.head.method,
-            scheme: self.scheme.as_str(),
-            host: self.authority.as_str(),
+            scheme: self.identity.scheme.as_str(),
+            host: self.identity.authority.as_str(),
             path: self.head.uri.path(),
             query: self.head.uri.query(),
             headers: &self.head.headers,
+            present: self.present,
         }
     }
 
     /// The protocol that an HTTP/1.1 client wants to change to (RFC 9110 section 7.8).
     pub fn wanted_protocol(&self) -> Option<&HeaderValue> {
-        self.head.headers.get(header::UPGRADE)
+        let upgrade = self.present.has(Present::UPGRADE);
+        upgrade.then(|| self.head.headers.get(header::UPGRADE)).flatten()
     }
 }
 
@@ -118,10 +145,10 @@ pub fn plan(serve: &Serve, asked: &Asked, has_body: bool) -> Course {
         return Course::Pass(Reason::RequestBody);
     }
     let request = asked.request();
-    match cache::intake(&asked.site.policy, &request) {
+    match cache::intake(&asked.site().policy, &request) {
         Intake::Pass(reason) => Course::Pass(reason),
         Intake::Lookup { only_if_cached } => Course::Cache(Plan {
-            key: key_of(serve, &asked.site, &request),
+            key: key_of(serve, asked.site(), &request),
             range: single_range(asked),
             only_if_cached,
         }),
@@ -145,8 +172,11 @@ pub fn key_of(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Key {
 /// A `Range` of one part is passed on when bytes are missing. Of several, the whole is fetched, and
 /// so it is where the answer will be the whole: what is asked for must be what is delivered.
 fn single_range(asked: &Asked) -> Option<HeaderValue> {
+    if !asked.present.has(Present::RANGE) {
+        return None;
+    }
     let mut lines = asked.head.headers.get_all(header::RANGE).iter();
     let (Some(value), None) = (lines.next(), lines.next()) else { return None };
-    let most = asked.site.policy.max_ranges.min(1);
+    let most = asked.site().policy.max_ranges.min(1);
     crate::header::range::parse(value.as_bytes(), most).map(|_| value.clone())
 }

@@ -24,7 +24,7 @@ pub fn has_all(asked: &Asked, entry: &Entry) -> bool {
     if *method == Method::HEAD || condition != Precondition::Proceed {
         return true;
     }
-    match cache::select(&asked.site.policy, method, fields, stored) {
+    match cache::select(&asked.site().policy, method, fields, stored) {
         Selection::Whole => entry.is_whole(),
         Selection::One(range) => entry.body.has(range),
         Selection::Many(ranges) => ranges.into_iter().all(|range| entry.body.has(range)),

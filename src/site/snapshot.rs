@@ -85,6 +85,11 @@ impl Sites {
         self.current.load_full()
     }
 
+    /// The generation of the latest snapshot: what was found in an earlier one may be outdated.
+    pub fn generation(&self) -> u64 {
+        self.current.load().generation
+    }
+
     /// What sites are built with.
     pub fn surroundings(&self) -> &Surroundings {
         &self.surroundings

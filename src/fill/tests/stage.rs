@@ -234,7 +234,15 @@ impl Stage {
 fn request<'a>(path: &'a str, headers: &'a HeaderMap) -> Request<'a> {
     let (path, query) =
         path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    Request { method: &Method::GET, scheme: "http", host: "www.example", path, query, headers }
+    Request {
+        method: &Method::GET,
+        scheme: "http",
+        host: "www.example",
+        path,
+        query,
+        headers,
+        present: crate::header::present::Present::of(headers),
+    }
 }
 
 /// The entry of a shared response, whoever fetched it.

@@ -92,6 +92,7 @@ async fn a_server_error_leaves_what_is_stored_and_the_origin_alone_for_a_while()
         path: "/e",
         query: None,
         headers: &headers,
+        present: crate::header::present::Present::of(&headers),
     };
     let judgement = cache::judge(&stage.policy, &request, &rests.stored, stage.clock.now());
     assert_eq!(judgement.reuse, Reuse::Stale);
@@ -227,6 +228,7 @@ async fn a_rule_about_queries_is_learnt_and_stored_by() {
         path: "/q",
         query: Some("t=3&a=1"),
         headers: &none,
+        present: crate::header::present::Present::of(&none),
     };
     until(|| stage.store.has_search_rules()).await;
     let rule = stage.store.search_rule(&cache::path_key(&stage.policy, 1, &request)).unwrap();

@@ -84,10 +84,14 @@ fn text(text: impl Into<Bytes>) -> BoxBody<Bytes, BoxError> {
 
 impl Handler for Play {
     type Body = BoxBody<Bytes, BoxError>;
+    type Memory = ();
+
+    fn greet(&self) {}
 
     async fn handle(
         &self,
         connection: &Arc<Connection>,
+        _memory: &Arc<()>,
         mut request: Request<Body>,
     ) -> Response<Self::Body> {
         let interim = connection.interim();

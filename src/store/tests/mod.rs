@@ -108,7 +108,15 @@ fn key(path: &str) -> Key {
 
 fn request<'a>(path: &'a str, headers: &'a HeaderMap) -> cache::Request<'a> {
     let method = &http::Method::GET;
-    cache::Request { method, scheme: "http", host: "h", path, query: None, headers }
+    cache::Request {
+        method,
+        scheme: "http",
+        host: "h",
+        path,
+        query: None,
+        headers,
+        present: crate::header::present::Present::of(headers),
+    }
 }
 
 /// A response with these fields.
