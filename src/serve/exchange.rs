@@ -102,7 +102,7 @@ impl Exchange {
             fault: None,
         };
         traffic::count_origin(&origin);
-        self.record.origin = Some(origin);
+        self.record.origin = Some(Box::new(origin));
     }
 
     /// Notes why the origin did not answer this request.
@@ -114,7 +114,7 @@ impl Exchange {
             ..Origin::default()
         };
         traffic::count_origin(&origin);
-        self.record.origin = Some(origin);
+        self.record.origin = Some(Box::new(origin));
     }
 
     /// The request's settlement, for whoever sees its end. There is one, and it can be had once.

@@ -54,6 +54,6 @@ impl Drop for Settlement {
     fn drop(&mut self) {
         self.record.outcome.duration = self.started.elapsed();
         traffic::count(&self.record.outcome);
-        self.log.write(std::mem::take(&mut self.record));
+        self.log.write(&self.record);
     }
 }
