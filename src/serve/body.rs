@@ -16,7 +16,7 @@ use crate::{store, upstream};
 /// The body of a response.
 pub struct Body {
     source: Source,
-    settlement: Option<Box<Settlement>>,
+    settlement: Option<Settlement>,
 }
 
 /// Where the bytes come from.
@@ -95,7 +95,7 @@ impl Body {
     }
 
     /// Ties the request's settlement to the body: it is settled when the body is gone.
-    pub fn settled_by(&mut self, mut settlement: Box<Settlement>) {
+    pub fn settled_by(&mut self, mut settlement: Settlement) {
         if self.source.is_finished() {
             settlement.ended();
         }

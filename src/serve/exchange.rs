@@ -13,13 +13,14 @@ use crate::listen::{self, Connection};
 use crate::serve::Serve;
 use crate::serve::settle::Settlement;
 use crate::site::Site;
-use crate::telemetry::{AccessLog, Ended, Origin, Outcome, Record, Tier, traffic};
+use crate::telemetry::{Ended, Origin, Outcome, Record, Tier, traffic};
 use crate::upstream::{Fault, Scheme};
 
 /// What the log says of a client that went away before its answer began, as nginx does.
 const CLIENT_GONE: u16 = 499;
 
-/// One request and what has come of it so far.
+/// One request and what has come of it so far. A client that goes away before its answer begins
+/// drops it, and with it the record: that settles the request.
 pub struct Exchange {
     /// The connection that the request came on.
     pub connection: Arc<Connection>,
@@ -29,12 +30,10 @@ pub struct Exchange {
     pub started: Instant,
     /// The request's id, told to the client, the origin and the log.
     pub request_id: HeaderValue,
-    /// What the access log will say.
-    pub record: Record,
+    /// What the access log will say, for whoever sees the request's end.
+    pub record: Settlement,
     /// The site that is asked for, once it is known.
     pub site: Option<Arc<Site>>,
-    /// Where the request is logged; taken when somebody else settles it.
-    log: Option<AccessLog>,
 }
 
 impl Exchange {
@@ -46,6 +45,7 @@ impl Exchange {
     ) -> Self {
         let request_id = request_id::fresh();
         let now = serve.clock.now();
+        let started = Instant::now();
         let headers = request.headers();
         let record = Record {
             outcome: Outcome {
@@ -69,11 +69,10 @@ impl Exchange {
         Exchange {
             connection: Arc::clone(connection),
             now,
-            started: Instant::now(),
+            started,
             request_id,
-            record,
+            record: Settlement::new(record, started, serve.log.clone()),
             site: None,
-            log: Some(serve.log.clone()),
         }
     }
 
@@ -115,18 +114,5 @@ impl Exchange {
         };
         traffic::count_origin(&origin);
         self.record.origin = Some(Box::new(origin));
-    }
-
-    /// The request's settlement, for whoever sees its end. There is one, and it can be had once.
-    pub fn settlement(&mut self) -> Option<Settlement> {
-        let log = self.log.take()?;
-        Some(Settlement::new(std::mem::take(&mut self.record), self.started, log))
-    }
-}
-
-/// A client that goes away before its answer begins drops the exchange: that is its end.
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        drop(self.settlement());
     }
 }
