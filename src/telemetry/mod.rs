@@ -2,7 +2,7 @@
 //!
 //! A request is described once, as a [`Record`] of cheap clones; when it settles, [`traffic::count`]
 //! counts its [`Outcome`] and [`AccessLog::write`] makes a line of it, which the writer's thread
-//! writes. Nothing here allocates, calls the system or waits on a request's path.
+//! writes out. Nothing here allocates or waits on a request's path.
 
 pub mod access_log;
 mod ascii;
