@@ -3,6 +3,7 @@
 //! Each counter is spread over a few cache lines and a thread always bumps the same one, so that a
 //! hit never writes a line that another core is writing.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
@@ -21,13 +22,15 @@ impl Counter {
     }
 
     /// Adds one.
+    #[inline]
     pub fn bump(&self) {
         self.add(1);
     }
 
     /// Adds `amount`.
+    #[inline]
     pub fn add(&self, amount: u64) {
-        if let Some(lane) = self.0.get(lane()) {
+        if let Some(lane) = self.0.get(lane() % LANES) {
             lane.fetch_add(amount, Ordering::Relaxed);
         }
     }
@@ -70,12 +73,26 @@ impl Gauge {
     }
 }
 
+/// The lane of this thread. A constant start value spares every use the check whether there is one.
+#[inline]
 fn lane() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static LANE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % LANES;
+        static LANE: Cell<usize> = const { Cell::new(usize::MAX) };
     }
-    LANE.with(|lane| *lane)
+    match LANE.get() {
+        usize::MAX => {
+            let lane = next_lane();
+            LANE.set(lane);
+            lane
+        }
+        lane => lane,
+    }
+}
+
+#[cold]
+fn next_lane() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed) % LANES
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl Exchange {
             fault: None,
         };
         traffic::count_origin(&origin);
-        self.record.origin = Some(origin);
+        self.record.origin = Some(Box::new(origin));
     }
 
     /// Notes why the origin did not answer this request.
@@ -109,6 +109,6 @@ impl Exchange {
             ..Origin::default()
         };
         traffic::count_origin(&origin);
-        self.record.origin = Some(origin);
+        self.record.origin = Some(Box::new(origin));
     }
 }

@@ -39,6 +39,6 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.record.outcome.duration = self.started.elapsed();
         traffic::count(&self.record.outcome);
-        self.memory.log.write(std::mem::take(&mut self.record));
+        self.memory.log.write(&self.record);
     }
 }

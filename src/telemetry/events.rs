@@ -16,8 +16,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use super::ascii::internet_second;
 use super::json::Object;
-use super::line::date_time;
 use super::settings::{EventSettings, Level};
 use crate::clock::Clock;
 
@@ -62,37 +62,37 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut line = Vec::new();
-        let mut object = Object::open(&mut line, FIELD_LIMIT);
-        object.text("ts", date_time(self.clock.now()).as_bytes());
-        object.text("level", event.metadata().level().as_str().to_ascii_lowercase().as_bytes());
-        object.text("target", event.metadata().target().as_bytes());
+        let now = self.clock.now();
+        let mut object = Object::open(&mut line, FIELD_LIMIT, &internet_second(now), now);
+        object.word(b",\"level\":\"", &event.metadata().level().as_str().to_ascii_lowercase());
+        object.text(b",\"target\":\"", event.metadata().target().as_bytes());
         event.record(&mut Fields(&mut object));
         object.close();
         writer.write_str(std::str::from_utf8(&line).map_err(|_| fmt::Error)?)
     }
 }
 
-struct Fields<'a, 'b>(&'a mut Object<'b>);
+struct Fields<'a, 'b>(&'a mut Object<'b, Vec<u8>>);
 
 impl Visit for Fields<'_, '_> {
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.number(field.name(), value);
+        self.0.literal_named(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.literal(field.name(), format_args!("{value}"));
+        self.0.literal_named(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.literal(field.name(), format_args!("{value}"));
+        self.0.literal_named(field.name(), value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.text(field.name(), value.as_bytes());
+        self.0.text_named(field.name(), value.as_bytes());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.text(field.name(), format!("{value:?}").as_bytes());
+        self.0.text_named(field.name(), format!("{value:?}").as_bytes());
     }
 }
 

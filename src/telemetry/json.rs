@@ -4,114 +4,144 @@
 //! byte that is not UTF-8 is escaped. So no field can end a line, colour a terminal, turn the
 //! direction of writing or break the record, and `jq` shows the characters again.
 
-use std::io::Write;
+use std::fmt::Display;
 use std::time::Duration;
 
-/// An object that is being written at the end of a buffer.
-pub(super) struct Object<'a> {
-    out: &'a mut Vec<u8>,
+use super::ascii::{self, Second};
+use super::out::Out;
+use crate::clock::Timestamp;
+
+/// An object that is being written at the end of a buffer. Where a name is known beforehand, it is
+/// given as it stands in the text, with all that separates it from the member before and from its
+/// value: `,"status":` or, before a text, `,"path":"`.
+pub(super) struct Object<'a, O> {
+    out: &'a mut O,
     limit: usize,
-    empty: bool,
 }
 
-impl<'a> Object<'a> {
-    /// Opens an object whose texts are cut after `limit` bytes.
-    pub(super) fn open(out: &'a mut Vec<u8>, limit: usize) -> Self {
-        out.push(b'{');
-        Object { out, limit, empty: true }
+impl<'a, O: Out> Object<'a, O> {
+    /// Opens an object whose texts are cut after `limit` bytes. Its first member is `ts`, a time in
+    /// the form of RFC 3339; `second` is its beginning.
+    #[inline]
+    pub(super) fn open(out: &'a mut O, limit: usize, second: &Second, time: Timestamp) -> Self {
+        out.put_array(b"{\"ts\":\"");
+        out.put_array(second);
+        let [hundreds, tens, ones] = ascii::three(time.0);
+        out.put_array(&[hundreds, tens, ones, b'Z', b'"']);
+        Object { out, limit }
     }
 
-    /// Adds a text.
-    pub(super) fn text(&mut self, name: &str, value: &[u8]) {
-        self.name(name);
-        quote(self.out, value, self.limit);
+    /// Adds a text that nobody has vetted.
+    #[inline]
+    pub(super) fn text<const N: usize>(&mut self, name: &[u8; N], value: &[u8]) {
+        self.plain(name, |out, limit| escaped(out, value, limit));
     }
 
-    /// Adds a text if there is one.
-    pub(super) fn text_if_any(&mut self, name: &str, value: Option<&[u8]>) {
+    /// Adds such a text if there is one.
+    #[inline]
+    pub(super) fn text_if_any<const N: usize>(&mut self, name: &[u8; N], value: Option<&[u8]>) {
         if let Some(value) = value {
             self.text(name, value);
         }
     }
 
+    /// Adds a word of ours, which needs no escape.
+    #[inline]
+    pub(super) fn word<const N: usize>(&mut self, name: &[u8; N], word: &str) {
+        self.plain(name, |out, _| out.put(word.as_bytes()));
+    }
+
+    /// Adds a text that `write` appends, escaped if need be.
+    #[inline]
+    pub(super) fn plain<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        write: impl FnOnce(&mut O, usize),
+    ) {
+        self.out.put_array(name);
+        write(self.out, self.limit);
+        self.out.put_array(b"\"");
+    }
+
     /// Adds a number.
-    pub(super) fn number(&mut self, name: &str, value: u64) {
-        self.literal(name, format_args!("{value}"));
+    #[inline]
+    pub(super) fn number<const N: usize>(&mut self, name: &[u8; N], value: u64) {
+        self.out.put_array(name);
+        ascii::decimal(self.out, value);
     }
 
     /// Adds a length of time in milliseconds with three decimals.
-    pub(super) fn millis(&mut self, name: &str, value: Duration) {
-        let micros = value.as_micros();
-        self.literal(name, format_args!("{}.{:03}", micros / 1000, micros % 1000));
+    #[inline]
+    pub(super) fn millis<const N: usize>(&mut self, name: &[u8; N], value: Duration) {
+        self.out.put_array(name);
+        ascii::millis(self.out, value);
     }
 
-    /// Adds a value that is JSON as it stands: a number, `true` or `false`.
-    pub(super) fn literal(&mut self, name: &str, value: std::fmt::Arguments<'_>) {
-        self.name(name);
-        // Writing to a vector cannot fail.
-        let _ = self.out.write_fmt(value);
+    /// Adds a text under a name that is known only as the program runs.
+    pub(super) fn text_named(&mut self, name: &str, value: &[u8]) {
+        self.named(name);
+        self.text(b"\"", value);
+    }
+
+    /// Adds a number, `true` or `false` under such a name.
+    pub(super) fn literal_named(&mut self, name: &str, value: impl Display) {
+        self.named(name);
+        self.out.put(value.to_string().as_bytes());
+    }
+
+    fn named(&mut self, name: &str) {
+        self.text(b",\"", name.as_bytes());
+        self.out.put_array(b":");
     }
 
     /// Closes the object and the line.
+    #[inline]
     pub(super) fn close(self) {
-        self.out.extend_from_slice(b"}\n");
-    }
-
-    fn name(&mut self, name: &str) {
-        if !std::mem::take(&mut self.empty) {
-            self.out.push(b',');
-        }
-        quote(self.out, name.as_bytes(), usize::MAX);
-        self.out.push(b':');
+        self.out.put_array(b"}\n");
     }
 }
 
-/// Appends `value` as a JSON string, cut after `limit` bytes. A byte that is not part of UTF-8
-/// becomes the text `\xNN`.
-fn quote(out: &mut Vec<u8>, value: &[u8], limit: usize) {
-    let (value, cut) = match value.get(..limit) {
-        Some(head) if head.len() < value.len() => (head, true),
-        _ => (value, false),
-    };
-    out.push(b'"');
-    // Nearly every field is plain, and copying it whole costs a tenth of looking at each character.
-    if value.iter().all(|byte| is_plain(*byte)) {
-        out.extend_from_slice(value);
+/// Appends what stands between the quotes of a JSON string: `value`, cut after `limit` bytes. A
+/// byte that is not part of UTF-8 becomes the text `\xNN`.
+fn escaped(out: &mut impl Out, value: &[u8], limit: usize) {
+    let head = value.get(..limit).unwrap_or(value);
+    if ascii::is_plain(head) {
+        out.put(head);
     } else {
-        quote_with_care(out, value);
+        escaped_with_care(out, head);
     }
-    if cut {
-        out.extend_from_slice(b"...");
+    if head.len() < value.len() {
+        out.put_array(b"...");
     }
-    out.push(b'"');
 }
 
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
-}
-
-fn quote_with_care(out: &mut Vec<u8>, value: &[u8]) {
+#[cold]
+fn escaped_with_care(out: &mut impl Out, value: &[u8]) {
     for chunk in value.utf8_chunks() {
         for character in chunk.valid().chars() {
             escape(out, character);
         }
         for byte in chunk.invalid() {
-            let _ = write!(out, "\\\\x{byte:02x}");
+            out.put_array(b"\\\\x");
+            out.put_array(&ascii::hex(*byte));
         }
     }
 }
 
-fn escape(out: &mut Vec<u8>, character: char) {
+fn escape(out: &mut impl Out, character: char) {
     match character {
-        '"' => out.extend_from_slice(b"\\\""),
-        '\\' => out.extend_from_slice(b"\\\\"),
-        '\n' => out.extend_from_slice(b"\\n"),
-        '\r' => out.extend_from_slice(b"\\r"),
-        '\t' => out.extend_from_slice(b"\\t"),
-        ' '..='~' => out.push(character as u8),
+        '"' => out.put_array(b"\\\""),
+        '\\' => out.put_array(b"\\\\"),
+        '\n' => out.put_array(b"\\n"),
+        '\r' => out.put_array(b"\\r"),
+        '\t' => out.put_array(b"\\t"),
+        ' '..='~' => out.put_array(&[character as u8]),
         _ => {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
+                out.put_array(b"\\u");
+                let [high, low] = unit.to_be_bytes();
+                out.put_array(&ascii::hex(high));
+                out.put_array(&ascii::hex(low));
             }
         }
     }
@@ -124,8 +154,9 @@ mod tests {
 
     fn object(value: &[u8], limit: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut object = Object::open(&mut out, limit);
-        object.text("field", value);
+        let second = b"2026-01-31T12:00:00.";
+        let mut object = Object::open(&mut out, limit, second, Timestamp(1_769_860_800_123));
+        object.text(b",\"field\":\"", value);
         object.close();
         out
     }
@@ -138,7 +169,7 @@ mod tests {
             prop_assert_eq!(*end, b'\n');
             prop_assert!(rest.iter().all(|byte| (b' '..=b'~').contains(byte)));
             let read: serde_json::Value = serde_json::from_slice(rest).unwrap();
-            prop_assert_eq!(read.as_object().unwrap().len(), 1);
+            prop_assert_eq!(read.as_object().unwrap().len(), 2);
         }
 
         #[test]
@@ -151,8 +182,13 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_shown_and_what_is_long_is_cut() {
-        assert_eq!(object(b"a\xff\x1b[31m", 99), b"{\"field\":\"a\\\\xff\\u001b[31m\"}\n");
-        assert_eq!(object("ab\u{9b}".as_bytes(), 2), b"{\"field\":\"ab...\"}\n");
-        assert_eq!(object("\u{1f600}".as_bytes(), 9), b"{\"field\":\"\\ud83d\\ude00\"}\n");
+        for (value, limit, field) in [
+            (&b"a\xff\x1b[31m"[..], 99, "a\\\\xff\\u001b[31m"),
+            ("ab\u{9b}".as_bytes(), 2, "ab..."),
+            ("\u{1f600}".as_bytes(), 9, "\\ud83d\\ude00"),
+        ] {
+            let line = format!("{{\"ts\":\"2026-01-31T12:00:00.123Z\",\"field\":\"{field}\"}}\n");
+            assert_eq!(String::from_utf8(object(value, limit)).unwrap(), line);
+        }
     }
 }

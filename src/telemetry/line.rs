@@ -1,4 +1,7 @@
-//! Formats one record of the access log as one line, in the writer's thread.
+//! Formats one record of the access log as one line.
+//!
+//! This happens on the serving thread, for every request, so it is made of constant pieces, copies
+//! and arithmetic, without the formatting machinery of the standard library.
 //!
 //! ```text
 //! {"ts":"2026-01-31T12:00:00.123Z","request_id":"...","site":"shop","client":"192.0.2.1",
@@ -10,12 +13,14 @@
 //! A field that has nothing to say is left out.
 
 use std::borrow::Cow;
-use std::io::Write;
+use std::net::IpAddr;
 
 use http::Version;
 
+use super::ascii::{self, Second, common_second, internet_second};
 use super::json::Object;
 use super::mask;
+use super::out::Out;
 use super::record::{Ended, Origin, Record};
 use super::settings::{AccessLogSettings, Format};
 use crate::clock::Timestamp;
@@ -41,100 +46,107 @@ impl Line {
     }
 
     /// Appends the line for `record`, with its end.
-    pub(super) fn append(&self, out: &mut Vec<u8>, record: &Record) {
+    pub(super) fn append(&self, out: &mut impl Out, second: &mut LastSecond, record: &Record) {
         match self.format {
-            Format::Json => self.json(out, record),
-            Format::Combined => self.combined(out, record),
+            Format::Json => self.json(out, second, record),
+            Format::Combined => self.combined(out, second, record),
             Format::Off => {}
         }
     }
 
-    fn json(&self, out: &mut Vec<u8>, record: &Record) {
+    fn json(&self, out: &mut impl Out, second: &mut LastSecond, record: &Record) {
         let outcome = &record.outcome;
-        let mut line = Object::open(out, self.limit);
-        line.text("ts", date_time(record.time).as_bytes());
-        line.text_if_any("request_id", record.request_id.bytes());
-        line.text_if_any("site", record.site.bytes());
-        line.text("client", self.client(record).as_bytes());
-        line.text("method", outcome.method.as_str().as_bytes());
-        line.text_if_any("host", record.host.bytes());
-        line.text("path", record.target.path().as_bytes());
-        line.text_if_any("query", self.query(record).as_deref());
-        line.text("proto", protocol(outcome.version).as_bytes());
-        line.number("status", outcome.status.as_u16().into());
-        line.number("bytes_out", outcome.bytes_out);
+        let second = second.text(record.time, internet_second);
+        let mut line = Object::open(out, self.limit, second, record.time);
+        line.text_if_any(b",\"request_id\":\"", record.request_id.bytes());
+        line.text_if_any(b",\"site\":\"", record.site.bytes());
+        line.plain(b",\"client\":\"", |out, _| ascii::address(out, self.client(record)));
+        // A token, which has no character that needs an escape.
+        line.word(b",\"method\":\"", outcome.method.as_str());
+        line.text_if_any(b",\"host\":\"", record.host.bytes());
+        line.text(b",\"path\":\"", record.target.path().as_bytes());
+        line.text_if_any(b",\"query\":\"", self.query(record).as_deref());
+        line.word(b",\"proto\":\"", protocol(outcome.version));
+        line.number(b",\"status\":", outcome.status.as_u16().into());
+        line.number(b",\"bytes_out\":", outcome.bytes_out);
         if let Some(first_byte) = outcome.first_byte {
-            line.millis("ttfb_ms", first_byte);
+            line.millis(b",\"ttfb_ms\":", first_byte);
         }
-        line.millis("duration_ms", outcome.duration);
+        line.millis(b",\"duration_ms\":", outcome.duration);
         if outcome.ended != Ended::Whole {
-            line.text("ended", outcome.ended.as_str().as_bytes());
+            line.word(b",\"ended\":\"", outcome.ended.as_str());
         }
         if let Some((verdict, reason)) = outcome.verdict {
-            line.text("cache", verdict.as_str().as_bytes());
-            line.text("reason", reason.as_str().as_bytes());
+            line.word(b",\"cache\":\"", verdict.as_str());
+            line.word(b",\"reason\":\"", reason.as_str());
         }
-        line.text("tier", outcome.tier.as_str().as_bytes());
+        line.word(b",\"tier\":\"", outcome.tier.as_str());
         if let Some(key) = record.key {
-            line.text("key", format!("{key:016x}").as_bytes());
+            line.plain(b",\"key\":\"", |out, _| ascii::hex64(out, key));
         }
         if let Some(origin) = &record.origin {
             origin_fields(&mut line, origin);
         }
-        line.text_if_any("tls", record.tls.map(str::as_bytes));
-        line.text_if_any("ua", record.user_agent.bytes());
-        line.text_if_any("referer", self.referer(record).as_deref());
-        line.text_if_any("error_id", record.error_id.bytes());
+        line.text_if_any(b",\"tls\":\"", record.tls.map(str::as_bytes));
+        line.text_if_any(b",\"ua\":\"", record.user_agent.bytes());
+        line.text_if_any(b",\"referer\":\"", self.referer(record).as_deref());
+        line.text_if_any(b",\"error_id\":\"", record.error_id.bytes());
         if let Some(code) = record.code {
-            line.number("code", code.into());
+            line.number(b",\"code\":", code.into());
         }
         line.close();
     }
 
     /// `client - - [day/Mon/year:time +0000] "GET /path?query HTTP/1.1" 200 12 "referer" "agent"`.
-    fn combined(&self, out: &mut Vec<u8>, record: &Record) {
+    fn combined(&self, out: &mut impl Out, second: &mut LastSecond, record: &Record) {
         let outcome = &record.outcome;
-        // Writing to a vector cannot fail.
-        let _ = write!(out, "{} - - [{}] \"", self.client(record), common_date(record.time));
-        self.plain(out, outcome.method.as_str().as_bytes());
-        out.push(b' ');
+        ascii::address(out, self.client(record));
+        out.put_array(b" - - [");
+        out.put_array(second.text(record.time, common_second));
+        out.put_array(b" +0000] \"");
+        out.put(outcome.method.as_str().as_bytes());
+        out.put_array(b" ");
         self.plain(out, record.target.path().as_bytes());
         if let Some(query) = self.query(record) {
-            out.push(b'?');
+            out.put_array(b"?");
             self.plain(out, &query);
         }
-        let (status, bytes) = (outcome.status.as_u16(), outcome.bytes_out);
-        let _ = write!(out, " {}\" {status} {bytes} \"", protocol(outcome.version));
+        out.put_array(b" ");
+        out.put(protocol(outcome.version).as_bytes());
+        out.put_array(b"\" ");
+        ascii::decimal(out, outcome.status.as_u16().into());
+        out.put_array(b" ");
+        ascii::decimal(out, outcome.bytes_out);
+        out.put_array(b" \"");
         self.plain(out, self.referer(record).as_deref().unwrap_or(b"-"));
-        out.extend_from_slice(b"\" \"");
+        out.put_array(b"\" \"");
         self.plain(out, record.user_agent.bytes().unwrap_or(b"-"));
-        out.extend_from_slice(b"\"\n");
+        out.put_array(b"\"\n");
     }
 
     /// Appends printable ASCII as it is and the rest as `\xNN`, the custom of nginx and Apache.
-    fn plain(&self, out: &mut Vec<u8>, value: &[u8]) {
-        for &byte in value.iter().take(self.limit) {
-            match byte {
-                b'"' | b'\\' => {
-                    let _ = write!(out, "\\x{byte:02X}");
-                }
-                b' '..=b'~' => out.push(byte),
-                _ => {
-                    let _ = write!(out, "\\x{byte:02X}");
+    fn plain(&self, out: &mut impl Out, value: &[u8]) {
+        let head = value.get(..self.limit).unwrap_or(value);
+        if ascii::is_plain(head) {
+            out.put(head);
+        } else {
+            for &byte in head {
+                match byte {
+                    b' ' | b'!' | b'#'..=b'[' | b']'..=b'~' => out.put_array(&[byte]),
+                    _ => {
+                        out.put_array(b"\\x");
+                        out.put_array(&ascii::hex(byte).map(|digit| digit.to_ascii_uppercase()));
+                    }
                 }
             }
         }
-        if value.len() > self.limit {
-            out.extend_from_slice(b"...");
+        if head.len() < value.len() {
+            out.put_array(b"...");
         }
     }
 
-    fn client(&self, record: &Record) -> String {
-        if self.mask_client {
-            mask::client(record.client).to_string()
-        } else {
-            record.client.to_canonical().to_string()
-        }
+    fn client(&self, record: &Record) -> IpAddr {
+        if self.mask_client { mask::client(record.client) } else { record.client.to_canonical() }
     }
 
     fn query<'a>(&self, record: &'a Record) -> Option<Cow<'a, [u8]>> {
@@ -146,18 +158,35 @@ impl Line {
     }
 }
 
-fn origin_fields(line: &mut Object<'_>, origin: &Origin) {
-    line.text_if_any("origin", origin.server.bytes());
+/// The second of the line before as text: most lines fall into the same one.
+#[derive(Debug, Default)]
+pub(super) struct LastSecond {
+    seconds: u64,
+    text: Option<Second>,
+}
+
+impl LastSecond {
+    /// The second of `time`, in the one form that `write` has.
+    fn text(&mut self, time: Timestamp, write: fn(Timestamp) -> Second) -> &Second {
+        if self.seconds != time.seconds() {
+            (self.seconds, self.text) = (time.seconds(), None);
+        }
+        self.text.get_or_insert_with(|| write(time))
+    }
+}
+
+fn origin_fields(line: &mut Object<'_, impl Out>, origin: &Origin) {
+    line.text_if_any(b",\"origin\":\"", origin.server.bytes());
     if let Some(status) = origin.status {
-        line.number("origin_status", status.as_u16().into());
+        line.number(b",\"origin_status\":", status.as_u16().into());
     }
     if let Some(connect) = origin.connect {
-        line.millis("origin_connect_ms", connect);
+        line.millis(b",\"origin_connect_ms\":", connect);
     }
     if let Some(first_byte) = origin.first_byte {
-        line.millis("origin_ttfb_ms", first_byte);
+        line.millis(b",\"origin_ttfb_ms\":", first_byte);
     }
-    line.text_if_any("origin_fault", origin.fault.map(str::as_bytes));
+    line.text_if_any(b",\"origin_fault\":\"", origin.fault.map(str::as_bytes));
 }
 
 fn protocol(version: Version) -> &'static str {
@@ -168,45 +197,6 @@ fn protocol(version: Version) -> &'static str {
         Version::HTTP_3 => "HTTP/3",
         _ => "HTTP/1.1",
     }
-}
-
-/// RFC 3339, in UTC with milliseconds.
-pub(super) fn date_time(time: Timestamp) -> String {
-    let (year, month, day) = date(time);
-    let (hour, minute, second) = of_day(time);
-    let millis = time.0 % 1000;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// The date of the NCSA formats, in UTC: `10/Oct/2000:13:55:36 +0000`.
-fn common_date(time: Timestamp) -> String {
-    const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
-    let (year, month, day) = date(time);
-    let (hour, minute, second) = of_day(time);
-    let name = MONTHS.chunks(3).nth(month as usize - 1).unwrap_or(b"Jan").escape_ascii();
-    format!("{day:02}/{name}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
-}
-
-fn of_day(time: Timestamp) -> (u64, u64, u64) {
-    let second = time.seconds() % 86_400;
-    (second / 3600, second / 60 % 60, second % 60)
-}
-
-/// Year, month and day of the Gregorian calendar. Years are taken to begin in March, so that the
-/// leap day is the last; an era is the 400 years after which the calendar repeats.
-fn date(time: Timestamp) -> (u64, u64, u64) {
-    const DAYS_PER_ERA: u64 = 146_097;
-    // 0000-03-01 is this many days before 1970-01-01.
-    const EPOCH: u64 = 719_468;
-    let days = time.seconds() / 86_400 + EPOCH;
-    let (era, day_of_era) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -239,11 +229,11 @@ mod tests {
             host: "www.example.com".into(),
             target: Uri::from_static("/a%20b?token=s3cret&b=1"),
             key: Some(0xc0ffee),
-            origin: Some(Origin {
+            origin: Some(Box::new(Origin {
                 server: "198.51.100.1:443".into(),
                 status: Some(StatusCode::NOT_MODIFIED),
                 ..Origin::default()
-            }),
+            })),
             tls: Some("TLSv1.3"),
             user_agent: "curl/8".into(),
             referer: Text::Absent,
@@ -255,7 +245,7 @@ mod tests {
     fn line(format: Format, mask_client: bool, record: &Record) -> String {
         let settings = AccessLogSettings { format, mask_client, ..AccessLogSettings::default() };
         let mut out = Vec::new();
-        Line::new(&settings).append(&mut out, record);
+        Line::new(&settings).append(&mut out, &mut LastSecond::default(), record);
         String::from_utf8(out).unwrap()
     }
 
@@ -272,6 +262,28 @@ mod tests {
             "origin": "198.51.100.1:443", "origin_status": 304, "tls": "TLSv1.3", "ua": "curl/8",
         });
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn each_line_tells_its_own_second() {
+        let line = Line::new(&AccessLogSettings::default());
+        let (mut out, mut second) = (Vec::new(), LastSecond::default());
+        for millis in [0, 123, 1_769_860_800_123, 1_769_860_800_999, 1_769_860_801_000, 999] {
+            line.append(&mut out, &mut second, &Record { time: Timestamp(millis), ..record() });
+        }
+        let text = String::from_utf8(out).unwrap();
+        let times: Vec<_> = text.lines().map(|line| &line[7..31]).collect();
+        assert_eq!(
+            times,
+            [
+                "1970-01-01T00:00:00.000Z",
+                "1970-01-01T00:00:00.123Z",
+                "2026-01-31T12:00:00.123Z",
+                "2026-01-31T12:00:00.999Z",
+                "2026-01-31T12:00:01.000Z",
+                "1970-01-01T00:00:00.999Z",
+            ]
+        );
     }
 
     #[test]
@@ -299,7 +311,7 @@ mod tests {
                 user_agent: text(),
                 referer: text(),
                 error_id: text(),
-                origin: Some(Origin { server: text(), ..Origin::default() }),
+                origin: Some(Box::new(Origin { server: text(), ..Origin::default() })),
                 ..record()
             };
             let json = line(Format::Json, false, &record);
@@ -310,16 +322,6 @@ mod tests {
             prop_assert_eq!(combined.lines().count(), 1);
             prop_assert_eq!(combined.matches('"').count(), 6);
             prop_assert!(combined.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-        }
-
-        #[test]
-        fn dates_agree_with_those_of_http(seconds in 0u64..253_402_300_800) {
-            let time = Timestamp::from_seconds(seconds);
-            let http = httpdate::fmt_http_date(time.system_time());
-            let common = common_date(time);
-            prop_assert_eq!(&http[5..16], common[..11].replace('/', " "));
-            prop_assert_eq!(&http[17..25], &common[12..20]);
-            prop_assert_eq!(&date_time(time)[11..19], &http[17..25]);
         }
     }
 }

@@ -44,6 +44,10 @@ pub(super) fn query<'a>(query: &'a [u8], secrets: &[String]) -> Cow<'a, [u8]> {
 
 /// A `Referer` without user and password, and with its query masked.
 pub(super) fn referer<'a>(value: &'a [u8], secrets: &[String]) -> Cow<'a, [u8]> {
+    // Nearly every one has neither a user nor a query.
+    if memchr::memchr2(b'@', b'?', value).is_none() {
+        return Cow::Borrowed(value);
+    }
     let mut parts = value.splitn(2, |&byte| byte == b'?');
     let address = without_user(parts.next().unwrap_or_default());
     let masked = parts.next().map(|part| query(part, secrets));

@@ -33,8 +33,8 @@ pub struct Record {
     pub target: Uri,
     /// The hash of the cache key.
     pub key: Option<u64>,
-    /// The origin's part, if it was asked for this request.
-    pub origin: Option<Origin>,
+    /// The origin's part, if it was asked for this request; boxed, since hits have none.
+    pub origin: Option<Box<Origin>>,
     /// The version of TLS, such as `TLSv1.3`; absent over plain TCP.
     pub tls: Option<&'static str>,
     /// The `User-Agent` field.
@@ -174,6 +174,7 @@ impl Ended {
 
 impl Text {
     /// The bytes, if there are any to speak of.
+    #[inline]
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Text::Absent => None,

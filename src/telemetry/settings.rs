@@ -30,10 +30,10 @@ pub struct AccessLogSettings {
     /// Logs the network of a client instead of its address: /24 of IPv4, /48 of IPv6.
     /// Default false.
     pub mask_client: bool,
-    /// How many lines may wait for the writer, over all threads, 64 to 1048576; more are lost and
-    /// counted by `brink_access_log_lost_total`. A waiting line keeps the head of its request in
-    /// memory: 1 KiB as a rule, 32 KiB at worst. Default 16384.
-    pub queue: usize,
+    /// How many bytes of lines may wait for the writer, shared out over the threads, 1MiB to 1GiB;
+    /// more are lost and counted by `brink_access_log_lost_total`. Default 8MiB, which is 20000 lines
+    /// as a rule.
+    pub queue: Size,
     /// How much of one field is logged, 64B to 64KiB; the rest is cut and marked by `...`.
     /// Default 2KiB.
     pub field_limit: Size,
@@ -110,7 +110,7 @@ impl Default for AccessLogSettings {
             format: Format::Json,
             path: PathBuf::from("stdout"),
             mask_client: false,
-            queue: 16_384,
+            queue: Size::mib(8),
             field_limit: Size::kib(2),
             secret_parameters: SECRET_PARAMETERS.iter().map(|&name| name.into()).collect(),
         }
@@ -150,10 +150,10 @@ impl AccessLogSettings {
                 .suggest("make the folder, or write \"stdout\""),
             );
         }
-        if !(64..=1_048_576).contains(&self.queue) {
+        if !(1 << 20..=1 << 30).contains(&self.queue.0) {
             complaints.push(
-                Complaint::new("queue", format!("{} lines cannot wait", self.queue))
-                    .suggest("write a number from 64 to 1048576"),
+                Complaint::new("queue", format!("{} is out of bounds", self.queue))
+                    .suggest("write a size from \"1MiB\" to \"1GiB\""),
             );
         }
         if !(64..=65_536).contains(&self.field_limit.0) {
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn each_wrong_value_is_named() {
         let settings: Settings = toml::from_str(
-            "[access_log]\npath = '/no/such/folder/access.log'\nqueue = 1\nfield_limit = '1B'",
+            "[access_log]\npath = '/no/such/folder/access.log'\nqueue = '1KiB'\nfield_limit = '1B'",
         )
         .unwrap();
         let fields: Vec<_> = settings.validate().into_iter().map(|c| c.field).collect();
