@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Version};
 
 use super::Settings;
+use crate::header::present::Present;
 
 /// Why a request is refused before anybody looks at what it asks for. The HTTP/1 connection should
 /// be closed after the answer: see [`super::Connection::close_after_response`].
@@ -72,21 +73,32 @@ impl BadRequest {
     }
 }
 
-/// Checks a request head and returns the one authority that it names: host and, if given, port, as
-/// the client wrote them.
+/// Checks a request head, whose fields are those in `present` and others, and returns the one
+/// authority that it names: host and, if given, port, as the client wrote them. If that is `known`, it
+/// has been found well-formed before.
 ///
 /// # Errors
 /// The first thing found wrong.
-pub fn check<'a>(head: &'a Parts, settings: &Settings) -> Result<&'a str, BadRequest> {
+pub fn check<'a>(
+    head: &'a Parts,
+    present: Present,
+    known: Option<&str>,
+    settings: &Settings,
+) -> Result<&'a str, BadRequest> {
     check_size(head, settings)?;
     match head.method {
         Method::CONNECT => return Err(BadRequest::Connect),
         Method::TRACE => return Err(BadRequest::Trace),
         _ => check_target(head)?,
     }
-    check_codings(head)?;
-    check_length(head)?;
-    authority(head)
+    if present.has(Present::BODY) {
+        check_codings(head)?;
+        check_length(head)?;
+    }
+    match authority(head)? {
+        named if known == Some(named) || well_formed(named) => Ok(named),
+        _ => Err(BadRequest::BadHost),
+    }
 }
 
 fn check_size(head: &Parts, settings: &Settings) -> Result<(), BadRequest> {
@@ -160,22 +172,14 @@ fn authority(head: &Parts) -> Result<&str, BadRequest> {
     if target.is_some_and(|target| target.contains('@')) {
         return Err(BadRequest::UserInfo);
     }
-    let named = match (target, host) {
+    match (target, host) {
         (Some(target), Some(host)) if !target.eq_ignore_ascii_case(host) => {
-            return Err(BadRequest::HostConflict);
+            Err(BadRequest::HostConflict)
         }
         // RFC 9112 section 3.2: HTTP/1.1 wants the field even where the target says it all.
-        (Some(_), None) if head.version == Version::HTTP_11 => {
-            return Err(BadRequest::MissingHost);
-        }
-        (Some(target), _) => target,
-        (None, Some(host)) => host,
-        (None, None) => return Err(BadRequest::MissingHost),
-    };
-    match named {
-        "" => Err(BadRequest::MissingHost),
-        named if well_formed(named) => Ok(named),
-        _ => Err(BadRequest::BadHost),
+        (Some(_), None) if head.version == Version::HTTP_11 => Err(BadRequest::MissingHost),
+        (None, None) | (Some(""), _) | (None, Some("")) => Err(BadRequest::MissingHost),
+        (Some(named), _) | (None, Some(named)) => Ok(named),
     }
 }
 
@@ -215,7 +219,7 @@ mod tests {
 
     fn judge(request: http::request::Builder) -> Result<String, BadRequest> {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        check(&head, &Settings::default()).map(str::to_owned)
+        check(&head, Present::of(&head.headers), None, &Settings::default()).map(str::to_owned)
     }
 
     fn get(target: &str) -> http::request::Builder {

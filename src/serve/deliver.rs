@@ -34,7 +34,8 @@ pub struct Obtained {
     forward_status: Option<StatusCode>,
     stored: bool,
     collapsed: bool,
-    once: HeaderMap,
+    /// Fields for this client alone, in place of what is stored for all.
+    once: Option<Box<HeaderMap>>,
 }
 
 enum What {
@@ -78,7 +79,7 @@ impl Obtained {
 
     /// The same with fields for this client alone, in place of what is stored for all.
     pub fn with(mut self, once: HeaderMap) -> Self {
-        self.once = once;
+        self.once = (!once.is_empty()).then(|| Box::new(once));
         self
     }
 
@@ -89,14 +90,7 @@ impl Obtained {
     }
 
     fn of(what: What, reason: Reason) -> Self {
-        Obtained {
-            what,
-            reason,
-            forward_status: None,
-            stored: false,
-            collapsed: false,
-            once: HeaderMap::new(),
-        }
+        Obtained { what, reason, forward_status: None, stored: false, collapsed: false, once: None }
     }
 
     fn cache_status<'a>(&self, name: &'a str, ttl: Option<i64>) -> CacheStatus<'a> {
@@ -136,9 +130,12 @@ pub fn deliver(
                 _ => Tier::Memory,
             };
             let judgement = judged.unwrap_or_else(|| judge_now(serve, asked, entry));
-            let sent = range::as_sent(entry, &obtained.once);
+            let once = obtained.once.as_deref();
+            let sent = once.and_then(|once| range::as_sent(entry, once));
             let mut response = from_entry(asked, entry, &judgement, sent)?;
-            add_once(&mut response, &obtained.once);
+            if let Some(once) = once {
+                add_once(&mut response, once);
+            }
             (response, Some(judgement.ttl), entry.hits())
         }
         What::Stream(_) => (Response::new(Body::empty()), None, 0),

@@ -8,6 +8,7 @@ use http::uri::Authority;
 use http::{HeaderValue, StatusCode, header};
 use parking_lot::Mutex;
 
+use crate::header::present::Present;
 use crate::listen::{BadRequest, framing};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
@@ -74,14 +75,16 @@ pub fn identify(
     serve: &Serve,
     exchange: &mut Exchange,
     head: &Parts,
+    present: Present,
 ) -> Result<Arc<Identity>, Refusal> {
-    let named = framing::check(head, &serve.limits.load()).map_err(refuse_framing)?;
+    let last = exchange.memory.last.lock().clone();
+    let known = last.as_ref().map(|identity| &*identity.named);
+    let named =
+        framing::check(head, present, known, &serve.limits.load()).map_err(refuse_framing)?;
     let generation = serve.sites.generation();
-    let is_same = |it: &&Arc<Identity>| it.generation == generation && *it.named == *named;
-    let known = exchange.memory.last.lock().as_ref().filter(is_same).cloned();
-    let identity = match known {
-        Some(identity) => identity,
-        None => look_up(serve, exchange, named, generation)?,
+    let identity = match last {
+        Some(last) if last.generation == generation && *last.named == *named => last,
+        _ => look_up(serve, exchange, named, generation)?,
     };
     exchange.record.site = Arc::clone(&identity.name).into();
     exchange.identity = Some(Arc::clone(&identity));

@@ -111,8 +111,8 @@ impl Serve {
         request: Request<listen::Body>,
     ) -> Result<Response<Body>, Refusal> {
         let (head, upload) = request.into_parts();
-        let identity = identify::identify(self, exchange, &head)?;
         let present = Present::of(&head.headers);
+        let identity = identify::identify(self, exchange, &head, present)?;
         admit::admit(self, &identity.site, &head, present)?;
         let mut asked = Asked::new(identity, head, present)?;
         match plan::plan(self, &asked, !upload.is_end_stream()) {
