@@ -1,16 +1,17 @@
 //! The load that wrk and h2load cannot make; `run.py` starts it. Each form prints one line of JSON.
 //!
 //! ```text
-//! client fill ADDRESS PREFIX COUNT               GET PREFIX0, PREFIX1, ... once each
-//! client paced ADDRESS PATH RATE SECONDS         requests at even distances, whatever comes back
-//! client full ADDRESS CERTIFICATE PATH SECONDS   a connection and a TLS handshake per request
-//! client resumed ADDRESS CERTIFICATE PATH SECONDS    the same with the ticket of the one before
+//! client fill ADDRESS PREFIX FIRST END              PREFIX and each number, END not included
+//! client paced ADDRESS PATH RATE SECONDS            at even distances, whatever comes back
+//! client full ADDRESS CERTIFICATE PATH SECONDS      a connection and a handshake per request
+//! client resumed ADDRESS CERTIFICATE PATH SECONDS   the same with the ticket of the one before
 //! ```
 
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -38,7 +39,9 @@ fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let report = match words[..] {
-        ["fill", address, prefix, count] => fill(address.parse()?, prefix, count.parse()?)?,
+        ["fill", address, prefix, first, end] => {
+            fill(address.parse()?, prefix, first.parse()?..end.parse()?)?
+        }
         ["paced", address, path, rate, seconds] => {
             paced(address.parse()?, path, rate.parse()?, seconds.parse()?)?
         }
@@ -55,21 +58,21 @@ fn main() -> Result<(), Failure> {
 }
 
 /// Every number once, over as many connections as keep the server busy.
-fn fill(address: SocketAddr, prefix: &str, count: u64) -> Result<Value, Failure> {
-    let next = AtomicU64::new(0);
+fn fill(address: SocketAddr, prefix: &str, numbers: Range<u64>) -> Result<Value, Failure> {
+    let next = AtomicU64::new(numbers.start);
     in_threads(FILLING, || {
         let mut stream = connect(address)?;
         let mut answers = Answers::default();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
+            if number >= numbers.end {
                 return Ok(());
             }
             stream.write_all(request(&format!("{prefix}{number}"), "").as_bytes())?;
             while !answers.step(&mut stream)? {}
         }
     })?;
-    Ok(json!({ "requests": count }))
+    Ok(json!({ "requests": numbers.end - numbers.start }))
 }
 
 /// One connection of the paced load, and when its request should have been sent.

@@ -14,6 +14,10 @@ from workloads import LARGE, RATE, STREAMS
 # Share of the core that other work may take in a round that counts.
 FOREIGN_LIMIT = 0.06
 
+# Objects asked for between two looks at the memory, and what is left to others.
+FILLED_AT_ONCE = 50_000
+SPARED = 3 << 30
+
 # What wrk counted, after the run.
 REPORT = """
 done = function(summary, latency)
@@ -23,6 +27,8 @@ done = function(summary, latency)
     summary.duration, bad, latency:percentile(50), latency:percentile(90), latency:percentile(99)))
 end
 """
+# h2load's latencies, one a line; it prints none itself.
+H2LOAD_LOG = Path("h2load.log")
 # Each run's random numbers and fresh paths differ from those of all others.
 seeds = itertools.count(1)
 
@@ -63,8 +69,9 @@ def generator(workload, server, client, seconds):
     connections = f"-c{workload.connections}"
     if workload.load == "h2load":
         url = f"https://localhost:{server.https}{workload.path}"
+        H2LOAD_LOG.unlink(missing_ok=True)
         command = ["h2load", "-t1", connections, f"-m{STREAMS}", f"-D{seconds}"]
-        return [*command, "-H", f":authority: {HOST}", url]
+        return [*command, "--log-file", H2LOAD_LOG, "-H", f":authority: {HOST}", url]
     script = workload.script.format(
         path=workload.path, seed=next(seeds), objects=workload.objects
     )
@@ -102,15 +109,27 @@ def understood_h2load(text):
     if not (done and codes and took) or any(map(int, done.groups()[1:] + codes.groups()[1:])):
         raise Failed(text)
     seconds = float(took[1]) / (1000 if took[2] == "ms" else 1)
-    return {"requests": int(done[1]), "seconds": seconds}
+    latencies = sorted(int(line.split()[2]) for line in H2LOAD_LOG.read_text().splitlines())
+    percents = {f"p{part}": latencies[len(latencies) * part // 100] for part in (50, 90, 99)}
+    return {"requests": int(done[1]), "seconds": seconds, **percents}
 
 
 def fill(server, client, prefix, count):
-    """Asks for so many objects, once each."""
-    command = [client, "fill", f"127.0.0.1:{server.http}", prefix, str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    if done.returncode:
-        raise Failed(done.stderr)
+    """Asks for so many objects, once each, as long as the machine has memory for them."""
+    for first in range(0, count, FILLED_AT_ONCE):
+        if available() < SPARED:
+            raise Failed(f"the machine's memory ends at {first:,} objects")
+        end = min(first + FILLED_AT_ONCE, count)
+        command = [client, "fill", f"127.0.0.1:{server.http}", prefix, str(first), str(end)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        server.tidy()
+        if done.returncode:
+            raise Failed(done.stderr)
+
+
+def available():
+    """Bytes of memory that the kernel could still give away."""
+    return int(re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) << 10
 
 
 def busy():

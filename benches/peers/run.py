@@ -29,10 +29,12 @@ from pathlib import Path
 import load
 import servers
 import table
+from servers.base import PROXY
 from workloads import COUNTED, MANY, WORKLOADS
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = "memory"
+MILLION = "haproxy,nginx-nosf,brink"
 TOOLS = {"wrk": "wrk", "h2load": "nghttp2-client", "openssl": "openssl"}
 
 
@@ -61,7 +63,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=2, help="length of one round")
     parser.add_argument("--minutes", type=int, default=40, help="no round begins later than that")
     parser.add_argument("--servers", default=",".join(servers.MODULES))
-    parser.add_argument("--million", default="haproxy,nginx-nosf,brink", help="servers for 1 M objects")
+    parser.add_argument("--million", default=MILLION, help="servers that hold 1 M objects")
     parser.add_argument("--only", help="workloads whose name contains this")
     parser.add_argument("--list", action="store_true", help="name all servers and workloads")
     parser.add_argument("--json", help="write all rounds there")
@@ -188,6 +190,8 @@ class Run:
         self.stop()
 
     def store(self, workload, server):
+        if time.monotonic() > self.deadline:
+            raise load.Failed("the time is up")
         progress(f"storing {workload.objects:,} objects in {server.name}")
         load.fill(server, self.options.client, workload.path, workload.objects)
         # Some write behind; some need a second look to keep an object in memory.
@@ -218,7 +222,7 @@ class Run:
     def bytes_per_object(self):
         """What memory and files grow by, one fresh server after the other."""
         for name in self.options.servers if self.wanted(MEMORY) else []:
-            if "proxy" in servers.MODULES[name].OFFERS and time.monotonic() < self.deadline:
+            if PROXY in servers.MODULES[name].OFFERS and time.monotonic() < self.deadline:
                 self.tried(self.count_bytes, None, self.start(name))
                 self.stop()
 

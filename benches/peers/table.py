@@ -11,7 +11,7 @@ from pathlib import Path
 from load import FOREIGN_LIMIT
 from servers import CACHES, CLIENT_CORE, MODULES, SERVER_CORE
 from servers.base import program
-from workloads import COUNTED, GROUPS, LARGE, MANY, PACED, WORKLOADS
+from workloads import COUNTED, GROUPS, LARGE, PACED, WORKLOADS
 
 # What must hold, and what is reached for: workload, figure, and the most that brink's may be of
 # another server's. `nginx*` is the better of nginx's two forms, `peers` is each server but floor.
@@ -55,6 +55,11 @@ class Found:
         ours, theirs = self.median(workload, "brink", figure), self.median(workload, server, figure)
         return ours / theirs if ours and theirs else None
 
+    def growth(self, server):
+        """What a hit of the most objects costs more than one of the fewest."""
+        least, most = self.median("of 10 k", server), self.median("of 1 M", server)
+        return most - least if least and most else None
+
 
 GROUPS_OF_SERVERS = {
     "nginx*": ["nginx", "nginx-nosf"],
@@ -89,11 +94,12 @@ def verdicts(figures):
         name = workload if figure == "us" else f"{workload}, {figure}"
         judged = [judge(workload, figure, bounds, figures) for bounds in (commit, reach)]
         rows.append([name, ", ".join(measured) or "-", *judged])
-    least, most = figures.median("of 10 k", "brink"), figures.median("of 1 M", "brink")
-    if least and most:
-        more = most - least
-        judged = [f"≤ +{limit:.0f} µs: {holds(more <= limit)}" for limit in GROWTH]
-        rows.append(["hit of 1 M objects against 10 k", f"{more:+.1f} µs", *judged])
+    growth = {who: more for who in MODULES if (more := figures.growth(who)) is not None}
+    if "brink" in growth:
+        judged = [f"≤ +{limit:g} µs: {holds(growth['brink'] <= limit)}" for limit in GROWTH]
+        others = [f"{who} {more:+.1f}" for who, more in growth.items() if who != "brink"]
+        told = f"{growth['brink']:+.1f} µs" + (f" ({', '.join(others)})" if others else "")
+        rows.append(["hit of 1 M objects against 10 k", told, *judged])
     if "brink" in figures.memory:
         more = beyond(figures.memory["brink"])
         judged = [f"≤ {limit} B: {holds(more <= limit)}" for limit in BEYOND]
@@ -139,7 +145,7 @@ def group_tables(group, workloads, figures):
             of_all(lambda workload, who: per_gigabyte(workload, who, figures)),
         ]
     tables += [
-        "Requests a second; p50 and p99 in ms, with all connections busy (none from h2load).",
+        "Requests a second; p50 and p99 in ms, with all connections busy.",
         of_all(lambda workload, who: speed(workload.name, who, figures)),
     ]
     return tables
@@ -166,13 +172,10 @@ def speed(workload, who, figures):
     rate, p50, p99 = (figures.median(workload, who, it) for it in ("rate", "p50", "p99"))
     if not rate:
         return None
-    latency = f"; {p50 / 1e3:.2f}, {p99 / 1e3:.2f}" if p50 else ""
-    told = figures.of(workload, who)[0]["resumed"]
-    share = ""
-    if told:
-        resumed = sum(it["resumed"] for it in figures.of(workload, who))
-        share = f"; {resumed / sum(it['requests'] for it in figures.of(workload, who)):.0%} resumed"
-    return f"{rate:,.0f}{latency}{share}".replace(",", " ", 1) if rate >= 1000 else f"{rate:.0f}{latency}{share}"
+    rounds = figures.of(workload, who)
+    resumed = sum(it["resumed"] or 0 for it in rounds) / sum(it["requests"] for it in rounds)
+    told = f"{rate:,.0f}".replace(",", " ") + f"; {p50 / 1e3:.2f}, {p99 / 1e3:.2f}"
+    return told + (f"; {resumed:.0%} resumed" if resumed else "")
 
 
 def paced_cells(workload, who, figures):
@@ -184,10 +187,10 @@ def memory(table):
     heads = ["server", "memory B", "files B", "beyond body and head B"]
     rows = []
     for who, it in table.items():
-        # HAProxy takes its arena at once and does not grow.
         more = f"{beyond(it):.0f}" if it["memory"] + it["files"] > it["body"] else "-"
         rows.append([who, f"{it['memory']:.0f}", f"{it['files']:.0f}", more])
-    return lines(heads, rows)
+    told = "HAProxy takes its arena at once: two blocks of 1 KiB for each such object."
+    return lines(heads, rows) + f"\n\n{told}"
 
 
 def beyond(it):
@@ -209,8 +212,9 @@ def machine(options):
     command = ["git", "-C", root, "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
     return (
-        f"{time.strftime('%Y-%m-%d')}, commit {commit}, {model[1] if model else platform.machine()}, "
-        f"{os.cpu_count()} cores, Linux {platform.release()}; {', '.join(versions(options))}; "
+        f"{time.strftime('%Y-%m-%d')}, commit {commit}, "
+        f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores, "
+        f"Linux {platform.release()}; {', '.join(versions(options))}; "
         f"{options.rounds} rounds of {options.seconds} s, interleaved; one worker on core "
         f"{SERVER_CORE}, generator and origin on core {CLIENT_CORE}."
     )

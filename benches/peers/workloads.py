@@ -53,7 +53,8 @@ end
 RANDOM = """
 math.randomseed({seed})
 request = function()
-  return "GET {path}" .. math.random(0, {objects} - 1) .. " HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n"
+  local number = math.random(0, {objects} - 1)
+  return "GET {path}" .. number .. " HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n"
 end
 """
 
