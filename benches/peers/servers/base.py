@@ -1,5 +1,6 @@
 """What all servers have in common: being started on a core, asked, counted and stopped."""
 
+import ctypes
 import itertools
 import os
 import shutil
@@ -16,6 +17,8 @@ CLIENT_CORE = 1
 # The same in all requests, without a port: it is part of a cache's key.
 HOST = "localhost"
 TICKS = os.sysconf("SC_CLK_TCK")
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 
 # What a workload may need of a server.
 PLAIN, TLS, HTTP2, RANGE, PROXY = "plain", "tls", "http2", "range", "proxy"
@@ -52,7 +55,7 @@ class Server:
                     stdin=subprocess.DEVNULL,
                     stdout=self.output,
                     stderr=self.output,
-                    preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+                    preexec_fn=lambda: bind(core),
                 )
             )
             self.wait_for(http)
@@ -134,6 +137,12 @@ class Server:
                 pass
         self.output.close()
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def bind(core):
+    """In a child before it becomes a server: to one core, and to the life of its parent."""
+    os.sched_setaffinity(0, {core})
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def stat(pid):

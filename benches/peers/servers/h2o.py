@@ -1,5 +1,7 @@
 """h2o with static files on tmpfs: it has no response cache, and shows what the formats cost."""
 
+import os
+
 from .base import HTTP2, PLAIN, RANGE, TLS, Server, free_port, program
 
 PACKAGES = {"h2o": "h2o"}
@@ -26,6 +28,8 @@ hosts:
         ocsp-update-interval: 0
     paths: {{ "/": {{ file.dir: {home}/files }} }}
 """
+# Otherwise it becomes another user, and does not end with its parent.
+ROOT = "user: root\n"
 
 
 def start(setup, name):
@@ -34,6 +38,6 @@ def start(setup, name):
     for path, size in SIZES.items():
         (home / "files" / path).write_bytes(bytes(range(256)) * (size // 256))
     text = CONFIG.format(folder=setup.folder, home=home, http=http, https=https)
-    (home / "h2o.conf").write_text(text)
+    (home / "h2o.conf").write_text(text + ROOT * (os.geteuid() == 0))
     command = [program("h2o"), "-m", "worker", "-c", home / "h2o.conf"]
     return Server(name, home, [command], http, https, OFFERS)
