@@ -33,6 +33,8 @@ class Setup:
     floor: str
     brink: str | None = None
     origin: "Server | None" = None
+    # How many objects of 1 KiB there must be room for.
+    objects: int = 1_000_000
 
     def home(self, name, numbers=itertools.count()):
         """A folder of its own for each start."""

@@ -1,4 +1,4 @@
-"""HAProxy with its cache: an arena of 2 GiB that it takes at once, in blocks of 1 KiB.
+"""HAProxy with its cache: an arena of at most 2 GiB that it takes at once, in blocks of 1 KiB.
 
 It never answers a range from its cache.
 """
@@ -18,7 +18,7 @@ global
   tune.h2.max-concurrent-streams 256
   ssl-default-bind-options ssl-min-ver TLSv1.3
 cache c
-  total-max-size 2047
+  total-max-size {arena}
   max-object-size 125829120
   max-age 86400
 defaults
@@ -40,8 +40,13 @@ backend origin
 
 def start(setup, name):
     home, http, https = setup.home(name), free_port(), free_port()
-    origin = setup.origin.http
-    text = CONFIG.format(folder=setup.folder, origin=origin, http=http, https=https)
+    text = CONFIG.format(
+        folder=setup.folder,
+        arena=min(2047, 256 + setup.objects // 400),
+        origin=setup.origin.http,
+        http=http,
+        https=https,
+    )
     (home / "haproxy.cfg").write_text(text)
     command = [program("haproxy"), "-f", home / "haproxy.cfg"]
     return Server(name, home, [command], http, https, OFFERS)
