@@ -29,6 +29,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+# Nothing is left beside the sources.
+sys.dont_write_bytecode = True
+
 import load
 import servers
 import table
