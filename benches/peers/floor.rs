@@ -1,14 +1,14 @@
 //! The floor: what bare hyper costs for a response that is ready in memory, and nothing else.
 //!
 //! One thread, one lookup by path, a prebuilt body and seven prebuilt fields. `run.py` measures it
-//! beside the caches, and uses a second copy as their origin.
+//! beside the caches, and uses a second copy as their origin. As such it also answers `/o/...` and
+//! `/miss/...` with a body of 1 KiB that begins with the path: as many objects as there are paths.
 //!
 //! ```text
 //! floor --http ADDRESS [--https ADDRESS --certificate FILE --key FILE]
 //! ```
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::error::Error;
 use std::fs::File;
 use std::io::BufReader;
@@ -32,7 +32,9 @@ use tokio_rustls::TlsAcceptor;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-type Failure = Box<dyn Error>;
+type Failure = Box<dyn Error + Send + Sync>;
+type Object = Response<Full<Bytes>>;
+type Objects = HashMap<&'static str, Object>;
 
 /// Path, size of the body, Cache-Control.
 const OBJECTS: &[(&str, usize, &str)] = &[
@@ -40,6 +42,7 @@ const OBJECTS: &[(&str, usize, &str)] = &[
     ("/10k", 10 << 10, "max-age=86400"),
     ("/100k", 100 << 10, "max-age=86400"),
     ("/1m", 1 << 20, "max-age=86400"),
+    ("/100m", 100 << 20, "max-age=86400"),
     ("/pass", 1 << 10, "no-store"),
 ];
 
@@ -69,25 +72,65 @@ fn main() -> Result<(), Failure> {
     })
 }
 
-type Objects = HashMap<&'static str, Response<Full<Bytes>>>;
-
 fn objects() -> Result<Objects, Failure> {
     let mut found = HashMap::new();
     for (path, size, cache_control) in OBJECTS {
         let body: Vec<u8> = (0..*size).map(|index| (index * 7 % 251) as u8).collect();
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        let fields: &mut HeaderMap = response.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(*size));
-        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
-        fields.insert(header::ETAG, HeaderValue::from_str(&format!("\"{size:x}\""))?);
-        let modified = HeaderValue::from_static("Sun, 01 Nov 2026 00:00:00 GMT");
-        fields.insert(header::LAST_MODIFIED, modified);
-        fields.insert(header::SERVER, HeaderValue::from_static("floor"));
-        fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        found.insert(*path, response);
+        found.insert(*path, object(Bytes::from(body), cache_control)?);
     }
     Ok(found)
+}
+
+fn object(body: Bytes, cache_control: &'static str) -> Result<Object, Failure> {
+    let size = body.len();
+    let mut response = Response::new(Full::new(body));
+    let fields: &mut HeaderMap = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    fields.insert(header::ETAG, HeaderValue::from_str(&format!("\"{size:x}\""))?);
+    let modified = HeaderValue::from_static("Sun, 01 Nov 2026 00:00:00 GMT");
+    fields.insert(header::LAST_MODIFIED, modified);
+    fields.insert(header::SERVER, HeaderValue::from_static("floor"));
+    fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    Ok(response)
+}
+
+/// The answer to a request: a prebuilt object, a part of one, or what only an origin is asked for.
+fn answer<B>(request: &Request<B>, objects: &Objects) -> Result<Object, Failure> {
+    let path = request.uri().path();
+    if let Some(found) = objects.get(path) {
+        let range = request.headers().get(header::RANGE);
+        let part = range.and_then(|it| part(found, it.to_str().ok()?));
+        return Ok(part.unwrap_or_else(|| found.clone()));
+    }
+    if path.starts_with("/o/") || path.starts_with("/miss/") {
+        let mut body = path.as_bytes().to_vec();
+        body.resize(1 << 10, b'.');
+        return object(Bytes::from(body), "max-age=86400");
+    }
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    Ok(response)
+}
+
+/// One range with both ends, as the bench asks for it; any other is as good as none.
+fn part(whole: &Object, range: &str) -> Option<Object> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+    let body = whole.body().clone().into_inner()?;
+    let size = body.len();
+    if first > last || last >= size {
+        return None;
+    }
+    let mut response = whole.clone();
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    *response.body_mut() = Full::new(body.slice(first..=last));
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(last - first + 1));
+    let range = HeaderValue::from_str(&format!("bytes {first}-{last}/{size}")).ok()?;
+    fields.insert(header::CONTENT_RANGE, range);
+    Some(response)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -133,12 +176,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = objects.get(request.uri().path()).cloned().unwrap_or_else(|| {
-            let mut response = Response::new(Full::default());
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
-        });
-        std::future::ready(Ok::<_, Infallible>(response))
+        std::future::ready(answer(&request, &objects))
     });
     let io = TokioIo::new(stream);
     if http2 {

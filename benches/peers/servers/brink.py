@@ -1,0 +1,44 @@
+"""brink itself. Access log and metrics stay on, as in production; one thread, like one worker."""
+
+from .base import CACHE, Server, free_port
+
+PACKAGES = {}
+VERSION = None
+OFFERS = CACHE
+
+NODE = """
+threads = 1
+state_dir = "{home}/state"
+[sites]
+folder = "{home}/sites.d"
+[listen]
+http = ["127.0.0.1:{http}"]
+https = ["127.0.0.1:{https}"]
+[store]
+memory = "4GiB"
+[admin]
+address = "127.0.0.1:{admin}"
+[upstream]
+allow_private = ["127.0.0.0/8"]
+[telemetry.access_log]
+path = "{home}/access.log"
+"""
+
+SITE = """
+hosts = ["localhost"]
+[origin]
+servers = ["http://127.0.0.1:{origin}"]
+[tls]
+certificate = "{folder}/tls.pem"
+key = "{folder}/tls.key"
+"""
+
+
+def start(setup, name):
+    home, http, https, admin = setup.home(name), free_port(), free_port(), free_port()
+    (home / "sites.d").mkdir()
+    node = NODE.format(home=home, http=http, https=https, admin=admin)
+    (home / "node.toml").write_text(node)
+    site = SITE.format(origin=setup.origin.http, folder=setup.folder)
+    (home / "sites.d" / "bench.toml").write_text(site)
+    return Server(name, home, [[setup.brink, "run", "-c", home / "node.toml"]], http, https, OFFERS)
