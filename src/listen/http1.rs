@@ -60,7 +60,7 @@ pub(super) async fn serve<S, H: Handler>(
         }
     });
     let hyper = builder(&settings).serve_connection(TokioIo::new(wire), service).with_upgrades();
-    drive(hyper, &connection, &meters).await;
+    drive(hyper, (), &connection, &meters).await;
 }
 
 fn builder(settings: &Settings) -> http1::Builder {

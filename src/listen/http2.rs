@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::{Body, BodyLimits};
 use super::drive::drive;
+use super::gather::Outflow;
 use super::meters::Meters;
 use super::outgoing::{Outgoing, Streams};
 use super::{Connection, Handler, Settings};
@@ -21,14 +22,16 @@ const FRAME: u32 = 16 << 10;
 /// The table for field compression, the format's default (RFC 7541).
 const TABLE: u32 = 4096;
 
-/// Serves the connection to its end.
-pub(super) async fn serve<S, H: Handler>(
+/// Serves the connection to its end; `outflow` is the way out of `stream`.
+pub(super) async fn serve<S, O, H: Handler>(
     stream: S,
+    outflow: O,
     connection: Arc<Connection>,
     handler: Arc<H>,
     meters: Arc<Meters>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    O: Outflow,
 {
     let settings = connection.settings.clone();
     let streams = Streams::new(settings.write_timeout.0, settings.minimum_rate.0, meters.clone());
@@ -51,7 +54,7 @@ pub(super) async fn serve<S, H: Handler>(
         }
     });
     let hyper = builder(&settings, streams).serve_connection(TokioIo::new(stream), service);
-    drive(hyper, &connection, &meters).await;
+    drive(hyper, outflow, &connection, &meters).await;
 }
 
 fn builder(settings: &Settings, streams: Streams) -> http2::Builder<Streams> {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! accept ─ proxy_protocol ─ (tls handshake) ─ http ─┬─ HTTP/1: hyper over wire (interim heads)
-//!                                                   └─ HTTP/2: hyper over streams (stall watch)
+//!                                                   └─ HTTP/2: hyper over gather (few writes, TLS only)
+//!                                                              and streams (stall watch)
 //! ```
 //! Every serving thread runs its own [`serve_listener`] for each address; a connection lives and
 //! dies on the thread that accepted it. hyper frames and parses; this module owns the limits, the
@@ -23,6 +24,7 @@ mod body;
 mod drain;
 mod drive;
 pub mod framing;
+mod gather;
 mod http1;
 mod http2;
 mod interim;
