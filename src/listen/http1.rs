@@ -47,16 +47,10 @@ pub(super) async fn serve<S, H: Handler>(
     let service = service_fn({
         let connection = connection.clone();
         move |request: Request<Incoming>| {
-            let running = connection.activity.begin();
+            let running = Running::new(&connection);
             queue.open(request.version() == Version::HTTP_11);
-            let turn = Turn {
-                connection: connection.clone(),
-                queue: queue.clone(),
-                handler: handler.clone(),
-                running,
-            };
             let request = receive(request, &connection, &limits);
-            async move { Ok::<_, Infallible>(turn.answer(request).await) }
+            answer(handler.clone(), running, request)
         }
     });
     let hyper = builder(&settings).serve_connection(TokioIo::new(wire), service).with_upgrades();
@@ -98,36 +92,32 @@ fn receive(
     request.map(|incoming| Body::http1(incoming, limits, &connection.activity, uninvited))
 }
 
-/// One request with all that its answer needs.
-struct Turn<H> {
-    connection: Arc<Connection>,
-    queue: Arc<Queue>,
+async fn answer<H: Handler>(
     handler: Arc<H>,
     running: Running,
-}
-
-impl<H: Handler> Turn<H> {
-    async fn answer(self, request: Request<Body>) -> Response<Outgoing<H::Body>> {
-        let Turn { connection, queue, handler, running } = self;
-        let unframed = request.version() == Version::HTTP_10;
-        let mut response = {
-            let mut work = std::pin::pin!(handler.handle(&connection, request));
-            std::future::poll_fn(|cx| {
-                let answer = work.as_mut().poll(cx);
-                if answer.is_pending() {
-                    queue.attend(cx.waker());
-                }
-                answer
-            })
-            .await
-        };
+    request: Request<Body>,
+) -> Result<Response<Outgoing<H::Body>>, Infallible> {
+    let unframed = request.version() == Version::HTTP_10;
+    let connection = running.connection();
+    let mut response = {
+        let mut work = std::pin::pin!(handler.handle(connection, request));
+        std::future::poll_fn(|cx| {
+            let answer = work.as_mut().poll(cx);
+            if let (true, Some(queue)) = (answer.is_pending(), &connection.interim) {
+                queue.attend(cx.waker());
+            }
+            answer
+        })
+        .await
+    };
+    if let Some(queue) = &connection.interim {
         queue.close(!connection.activity.unflushed());
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            connection.activity.become_tunnel();
-        } else if connection.activity.closing() || connection.drain.begun() {
-            connection.activity.close();
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response.map(|body| Outgoing::new(body, running, None).unframed(unframed))
     }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        connection.activity.become_tunnel();
+    } else if connection.activity.closing() || connection.drain.begun() {
+        connection.activity.close();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| Outgoing::new(body, running, None).unframed(unframed)))
 }

@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::activity::Running;
 use super::body::{Body, BodyLimits};
 use super::drive::drive;
 use super::gather::Outflow;
@@ -40,17 +41,18 @@ pub(super) async fn serve<S, O, H: Handler>(
         let connection = connection.clone();
         let streams = streams.clone();
         move |request: Request<Incoming>| {
-            let running = connection.activity.begin();
+            let running = Running::new(&connection);
             let watch = streams.watch();
-            let (connection, handler) = (connection.clone(), handler.clone());
+            let handler = handler.clone();
             let mut request = request.map(|incoming| Body::http2(incoming, &limits));
             // hyper cannot send 100 over HTTP/2, and a client that waits for it does not wait long
             // (RFC 9110 section 10.1.1); nobody further on may see the expectation.
             request.headers_mut().remove(http::header::EXPECT);
-            async move {
-                let response = handler.handle(&connection, request).await;
+            // In a box at once: on its way into a task it is moved about several times.
+            Box::pin(async move {
+                let response = handler.handle(running.connection(), request).await;
                 Ok::<_, Infallible>(response.map(|body| Outgoing::new(body, running, Some(watch))))
-            }
+            })
         }
     });
     let hyper = builder(&settings, streams).serve_connection(TokioIo::new(stream), service);
