@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket as RawSocket, TcpKeepalive, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::LazyConfigAcceptor;
@@ -15,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
 use super::drain::{DrainWatch, Stage};
+use super::gather::{Outflow, gather};
 use super::interim::Queue;
 use super::meters::{Admission, Meters};
 use super::proxy_protocol::{self, Parsed};
@@ -194,7 +196,12 @@ async fn converse<H: Handler>(
             }
             connection.http2 = session.http2;
             connection.tls = Some(session);
-            serve(stream, connection, front).await;
+            if connection.http2 {
+                let (stream, gate) = gather(stream);
+                serve2(stream, gate, connection, front).await;
+            } else {
+                serve1(stream, connection, front).await;
+            }
         }
         None => {
             let deadline = started + settings.header_timeout.0;
@@ -207,25 +214,33 @@ async fn converse<H: Handler>(
                     }
                 };
             }
-            serve(socket, connection, front).await;
+            if connection.http2 {
+                serve2(socket, (), connection, front).await;
+            } else {
+                serve1(socket, connection, front).await;
+            }
         }
     }
     Ok(())
 }
 
-async fn serve<S, H: Handler>(stream: S, mut connection: Connection, front: Front<H>)
+async fn serve1<S, H: Handler>(stream: S, mut connection: Connection, front: Front<H>)
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if connection.http2 {
-        front.meters.http2.bump();
-        http2::serve(stream, Arc::new(connection), front.handler, front.meters).await;
-    } else {
-        front.meters.http1.bump();
-        let queue = Arc::new(Queue::default());
-        connection.interim = Some(queue.clone());
-        http1::serve(stream, Arc::new(connection), queue, front.handler, front.meters).await;
-    }
+    front.meters.http1.bump();
+    let queue = Arc::new(Queue::default());
+    connection.interim = Some(queue.clone());
+    http1::serve(stream, Arc::new(connection), queue, front.handler, front.meters).await;
+}
+
+async fn serve2<S, O, H: Handler>(stream: S, outflow: O, connection: Connection, front: Front<H>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    O: Outflow,
+{
+    front.meters.http2.bump();
+    http2::serve(stream, outflow, Arc::new(connection), front.handler, front.meters).await;
 }
 
 /// An IPv4 address that came as an IPv6 one is written as what it is.

@@ -1,10 +1,12 @@
 //! What one connection is doing, as its I/O, its requests and its driver tell each other.
 //!
-//! All of them run in the connection's own task, save that bodies may be dropped elsewhere; plain
-//! relaxed atomics carry the news.
+//! All of them run in the connection's own task, save that requests may be dropped elsewhere; plain
+//! relaxed atomics carry the news, and what only that task counts needs no locked addition.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use super::Connection;
 
 /// The state of one connection.
 #[derive(Debug, Default)]
@@ -41,11 +43,10 @@ impl Activity {
         self.cut.store(true, Relaxed);
     }
 
-    pub(super) fn begin(self: &Arc<Self>) -> Running {
-        self.begun.fetch_add(1, Relaxed);
+    fn begin(&self) {
+        self.begun.store(self.begun().wrapping_add(1), Relaxed);
         self.active.fetch_add(1, Relaxed);
-        self.reads_at_request.store(self.reads.load(Relaxed), Relaxed);
-        Running { activity: self.clone(), answered: false }
+        self.reads_at_request.store(self.reads(), Relaxed);
     }
 
     pub(super) fn begun(&self) -> u32 {
@@ -61,7 +62,7 @@ impl Activity {
     }
 
     pub(super) fn note_read(&self) {
-        self.reads.fetch_add(1, Relaxed);
+        self.reads.store(self.reads().wrapping_add(1), Relaxed);
     }
 
     pub(super) fn reads(&self) -> u32 {
@@ -103,14 +104,25 @@ impl Activity {
 /// One running request; over when its response is whole or given up.
 #[derive(Debug)]
 pub(super) struct Running {
-    activity: Arc<Activity>,
+    connection: Arc<Connection>,
     answered: bool,
 }
 
 impl Running {
+    /// A request of `connection` begins.
+    pub(super) fn new(connection: &Arc<Connection>) -> Running {
+        connection.activity.begin();
+        Running { connection: connection.clone(), answered: false }
+    }
+
+    /// The connection that it came by.
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     /// The response broke off, and the client could not tell by its framing.
     pub(super) fn cut(&self) {
-        self.activity.cut();
+        self.connection.activity.cut();
     }
 
     /// The handler has an answer, which will now be sent.
@@ -122,9 +134,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.activity.active.fetch_sub(1, Relaxed);
+        let activity = &self.connection.activity;
+        activity.active.fetch_sub(1, Relaxed);
         if !self.answered {
-            self.activity.cancelled.fetch_add(1, Relaxed);
+            activity.cancelled.fetch_add(1, Relaxed);
         }
     }
 }

@@ -23,10 +23,15 @@ use super::patience::Patience;
 
 /// A request body: [`http_body::Body`] with data as [`Bytes`], and trailers.
 pub struct Body {
-    /// None once the body has ended.
-    incoming: Option<Incoming>,
-    patience: Option<Patience>,
+    /// None once the body has ended. Most requests have none, and should not carry its room about.
+    live: Option<Box<Live>>,
     received: u64,
+}
+
+/// A body that is still coming.
+struct Live {
+    incoming: Incoming,
+    patience: Option<Patience>,
     limits: Arc<BodyLimits>,
     /// HTTP/1 only: how to get rid of what the handler leaves.
     discard: Option<Discard>,
@@ -107,18 +112,24 @@ impl Body {
         activity: &Arc<Activity>,
         uninvited: bool,
     ) -> Body {
-        let discard = Discard { activity: activity.clone(), uninvited };
-        Body::new(incoming, limits, Some(discard))
+        Body::new(incoming, limits, || Some(Discard { activity: activity.clone(), uninvited }))
     }
 
     /// A body of an HTTP/2 request.
     pub(super) fn http2(incoming: Incoming, limits: &Arc<BodyLimits>) -> Body {
-        Body::new(incoming, limits, None)
+        Body::new(incoming, limits, || None)
     }
 
-    fn new(incoming: Incoming, limits: &Arc<BodyLimits>, discard: Option<Discard>) -> Body {
-        let incoming = (!incoming.is_end_stream()).then_some(incoming);
-        Body { incoming, patience: None, received: 0, limits: limits.clone(), discard }
+    fn new(
+        incoming: Incoming,
+        limits: &Arc<BodyLimits>,
+        discard: impl FnOnce() -> Option<Discard>,
+    ) -> Body {
+        let live = (!incoming.is_end_stream()).then(|| {
+            let (limits, discard) = (limits.clone(), discard());
+            Box::new(Live { incoming, patience: None, limits, discard })
+        });
+        Body { live, received: 0 }
     }
 
     /// Bytes of the body received so far.
@@ -129,8 +140,10 @@ impl Body {
     /// Lets the client pause for as long as it likes: for requests that are conversations, such as
     /// gRPC streams. Call it before the first read.
     pub fn allow_pauses(&mut self) {
-        // With a rate of 0 any byte makes up for the pause before it.
-        self.patience = Some(Patience::new(Duration::from_secs(u64::from(u32::MAX)), 0));
+        if let Some(live) = &mut self.live {
+            // With a rate of 0 any byte makes up for the pause before it.
+            live.patience = Some(Patience::new(Duration::from_secs(u64::from(u32::MAX)), 0));
+        }
     }
 }
 
@@ -143,59 +156,59 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
-        if let Some(discard) = &mut this.discard {
+        let Some(live) = &mut this.live else { return Poll::Ready(None) };
+        if let Some(discard) = &mut live.discard {
             // hyper sends `100 Continue` when the body is first asked for.
             discard.uninvited = false;
         }
-        match Pin::new(incoming).poll_frame(cx) {
+        match Pin::new(&mut live.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let size = frame.data_ref().map_or(0, Bytes::len);
                 this.received += size as u64;
-                if let Some(patience) = &mut this.patience {
+                if let Some(patience) = &mut live.patience {
                     patience.progress(size);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                this.incoming = None;
+                this.live = None;
                 Poll::Ready(Some(Err(BodyError::Broken(error))))
             }
             Poll::Ready(None) => {
-                this.incoming = None;
+                this.live = None;
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let limits = &this.limits;
-                let patience = this
+                let limits = &live.limits;
+                let patience = live
                     .patience
                     .get_or_insert_with(|| Patience::new(limits.grace, limits.minimum_rate));
                 std::task::ready!(patience.poll_exhausted(cx));
                 limits.meters.slow_bodies.bump();
-                if let Some(discard) = &this.discard {
+                if let Some(discard) = &live.discard {
                     discard.activity.set_leftover(true);
                     discard.activity.close();
                 }
-                this.incoming = None;
+                this.live = None;
                 Poll::Ready(Some(Err(BodyError::TooSlow)))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+        self.live.as_ref().is_none_or(|live| live.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or(SizeHint::with_exact(0), Incoming::size_hint)
+        self.live.as_ref().map_or(SizeHint::with_exact(0), |live| live.incoming.size_hint())
     }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
-        let (Some(incoming), Some(discard)) = (self.incoming.take(), self.discard.take()) else {
-            return;
-        };
+        let Some(live) = self.live.take() else { return };
+        let Live { incoming, limits, discard, .. } = *live;
+        let Some(discard) = discard else { return };
         if incoming.is_end_stream() {
             return;
         }
@@ -204,7 +217,7 @@ impl Drop for Body {
         // as it is, the connection ends after the response (RFC 9110 section 10.1.1).
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if !discard.uninvited {
-            runtime.spawn(throw_away(incoming, self.limits.clone(), discard.activity));
+            runtime.spawn(throw_away(incoming, limits, discard.activity));
         }
     }
 }

@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::Activity;
 use super::drain::Stage;
+use super::gather::Outflow;
 use super::meters::Meters;
 use super::{BoxError, Connection, Settings};
 
@@ -53,9 +54,10 @@ where
     }
 }
 
-/// Runs a connection to its end.
-pub(super) async fn drive<C: Conversation>(
+/// Runs a connection to its end. What hyper wrote leaves by `outflow`.
+pub(super) async fn drive<C: Conversation, O: Outflow>(
     conversation: C,
+    mut outflow: O,
     connection: &Connection,
     meters: &Meters,
 ) {
@@ -68,8 +70,15 @@ pub(super) async fn drive<C: Conversation>(
     let mut registered = false;
     poll_fn(|cx| {
         loop {
-            if let Poll::Ready(result) = conversation.as_mut().poll(cx) {
+            let polled = conversation.as_mut().poll(cx);
+            // Before anything else is looked at, since each way on may end the connection.
+            let flushed = outflow.poll_flush(cx);
+            if let Poll::Ready(result) = polled {
                 note_end(&result, meters);
+                return Poll::Ready(());
+            }
+            if let Poll::Ready(Err(error)) = flushed {
+                tracing::trace!(%error, "a client could not be written to");
                 return Poll::Ready(());
             }
             // Waiting for a drain takes a lock that all connections share, so it is done once and

@@ -18,7 +18,7 @@ use super::interim::Queue;
 use super::meters::Meters;
 use super::outgoing::Outgoing;
 use super::wire::Wire;
-use super::{Connection, Handler, Settings};
+use super::{Connection, Guide, Handler, Settings};
 
 /// What hyper's parser holds on its stack; another limit costs it a little speed.
 const HYPERS_FIELDS: usize = 100;
@@ -44,25 +44,18 @@ pub(super) async fn serve<S, H: Handler>(
         settings.discard_timeout.0,
     );
     let limits = Arc::new(BodyLimits::new(&settings, meters.clone()));
-    let memory = Arc::new(handler.greet());
+    let guide = Guide::new(handler);
     let service = service_fn({
         let connection = connection.clone();
         move |request: Request<Incoming>| {
-            let running = connection.activity.begin();
+            let running = Running::new(&connection);
             queue.open(request.version() == Version::HTTP_11);
-            let turn = Turn {
-                connection: connection.clone(),
-                queue: queue.clone(),
-                handler: handler.clone(),
-                memory: memory.clone(),
-                running,
-            };
             let request = receive(request, &connection, &limits);
-            async move { Ok::<_, Infallible>(turn.answer(request).await) }
+            answer(guide.clone(), running, request)
         }
     });
     let hyper = builder(&settings).serve_connection(TokioIo::new(wire), service).with_upgrades();
-    drive(hyper, &connection, &meters).await;
+    drive(hyper, (), &connection, &meters).await;
 }
 
 fn builder(settings: &Settings) -> http1::Builder {
@@ -100,37 +93,32 @@ fn receive(
     request.map(|incoming| Body::http1(incoming, limits, &connection.activity, uninvited))
 }
 
-/// One request with all that its answer needs.
-struct Turn<H: Handler> {
-    connection: Arc<Connection>,
-    queue: Arc<Queue>,
-    handler: Arc<H>,
-    memory: Arc<H::Memory>,
+async fn answer<H: Handler>(
+    guide: Arc<Guide<H>>,
     running: Running,
-}
-
-impl<H: Handler> Turn<H> {
-    async fn answer(self, request: Request<Body>) -> Response<Outgoing<H::Body>> {
-        let Turn { connection, queue, handler, memory, running } = self;
-        let unframed = request.version() == Version::HTTP_10;
-        let mut response = {
-            let mut work = std::pin::pin!(handler.handle(&connection, &memory, request));
-            std::future::poll_fn(|cx| {
-                let answer = work.as_mut().poll(cx);
-                if answer.is_pending() {
-                    queue.attend(cx.waker());
-                }
-                answer
-            })
-            .await
-        };
+    request: Request<Body>,
+) -> Result<Response<Outgoing<H::Body>>, Infallible> {
+    let unframed = request.version() == Version::HTTP_10;
+    let connection = running.connection();
+    let mut response = {
+        let mut work = std::pin::pin!(guide.handle(connection, request));
+        std::future::poll_fn(|cx| {
+            let answer = work.as_mut().poll(cx);
+            if let (true, Some(queue)) = (answer.is_pending(), &connection.interim) {
+                queue.attend(cx.waker());
+            }
+            answer
+        })
+        .await
+    };
+    if let Some(queue) = &connection.interim {
         queue.close(!connection.activity.unflushed());
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            connection.activity.become_tunnel();
-        } else if connection.activity.closing() || connection.drain.begun() {
-            connection.activity.close();
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response.map(|body| Outgoing::new(body, running, None).unframed(unframed))
     }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        connection.activity.become_tunnel();
+    } else if connection.activity.closing() || connection.drain.begun() {
+        connection.activity.close();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| Outgoing::new(body, running, None).unframed(unframed)))
 }

@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::task::Waker;
 
 use bytes::{BufMut, BytesMut};
@@ -21,21 +22,29 @@ const MOST_QUEUED: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Interim {
     queue: Arc<Queue>,
-    /// Which request of the connection this one belongs to.
+    /// Which of the connection's requests with a handle this one belongs to.
     turn: u64,
 }
 
-/// Interim heads of one connection, waiting to be written.
+/// Interim heads of one connection, waiting to be written. Requests begin, ask for a handle and end
+/// in the connection's own task; only what is done with a handle may happen elsewhere. So a request
+/// that asks for none needs no lock.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
+    /// Whether the running request may have a handle that works.
+    allowed: AtomicBool,
+    /// Whether it has asked for one.
+    handed: AtomicBool,
     /// Whether `state.bytes` holds anything; spares the lock on every write.
     waiting: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Counts the requests that asked for a handle.
     turn: u64,
+    /// Whether the last of them still runs, and may send.
     open: bool,
     bytes: BytesMut,
     waker: Option<Waker>,
@@ -57,7 +66,7 @@ impl Interim {
                 return false;
             }
             state.bytes.unsplit(head);
-            self.queue.waiting.store(true, Ordering::Release);
+            self.queue.waiting.store(true, Release);
             state.waker.take()
         };
         if let Some(waker) = waker {
@@ -88,33 +97,49 @@ fn head(status: StatusCode, headers: &HeaderMap) -> BytesMut {
 }
 
 impl Queue {
-    /// A new request has begun. It may send interim heads if `open`: HTTP/1.0 clients do not know
+    /// A new request has begun. It may send interim heads if `allowed`: HTTP/1.0 clients do not know
     /// them (RFC 9110 section 15.2).
-    pub(super) fn open(&self, open: bool) {
-        let mut state = self.state.lock();
-        state.turn += 1;
-        state.open = open;
+    pub(super) fn open(&self, allowed: bool) {
+        if self.handed.load(Relaxed) {
+            // The one before ended without an answer.
+            self.handed.store(false, Relaxed);
+            self.state.lock().open = false;
+        }
+        self.allowed.store(allowed, Relaxed);
     }
 
     /// A handle for the request that runs now.
     pub(super) fn handle(self: &Arc<Self>) -> Interim {
-        Interim { queue: self.clone(), turn: self.state.lock().turn }
+        let mut state = self.state.lock();
+        if !self.handed.swap(true, Relaxed) {
+            state.turn += 1;
+            state.open = self.allowed.load(Relaxed);
+        }
+        Interim { queue: self.clone(), turn: state.turn }
     }
 
     /// The final response is there. Heads still queued may go first only if `clean`, that is, if no
     /// byte of an earlier response is waiting before them.
     pub(super) fn close(&self, clean: bool) {
+        self.allowed.store(false, Relaxed);
+        if !self.handed.load(Relaxed) {
+            return;
+        }
+        self.handed.store(false, Relaxed);
         let mut state = self.state.lock();
         state.open = false;
         state.waker = None;
         if !clean {
             state.bytes.clear();
-            self.waiting.store(false, Ordering::Release);
+            self.waiting.store(false, Release);
         }
     }
 
     /// The connection's task sleeps while the handler works; a head that is queued should wake it.
     pub(super) fn attend(&self, waker: &Waker) {
+        if !self.handed.load(Relaxed) {
+            return;
+        }
         let mut state = self.state.lock();
         if state.open && !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
@@ -123,11 +148,11 @@ impl Queue {
 
     /// All heads queued so far.
     pub(super) fn take(&self) -> BytesMut {
-        if !self.waiting.load(Ordering::Acquire) {
+        if !self.waiting.load(Acquire) {
             return BytesMut::new();
         }
         let mut state = self.state.lock();
-        self.waiting.store(false, Ordering::Release);
+        self.waiting.store(false, Release);
         state.bytes.split()
     }
 }
@@ -153,6 +178,14 @@ mod tests {
         assert!(!first.send(StatusCode::EARLY_HINTS, &headers));
         queue.open(true);
         assert!(!first.send(StatusCode::EARLY_HINTS, &headers), "the next request is another's");
+        let second = queue.handle();
+        assert!(!first.send(StatusCode::EARLY_HINTS, &headers), "even if it asks for a handle");
+        assert!(second.send(StatusCode::EARLY_HINTS, &headers));
+        assert!(queue.handle().send(StatusCode::EARLY_HINTS, &headers), "it may ask twice");
+        assert_eq!(queue.take().len(), 2 * text.len());
+        queue.close(true);
+        assert!(!queue.handle().send(StatusCode::EARLY_HINTS, &headers), "its answer is there");
+        queue.open(true);
         assert!(queue.take().is_empty());
     }
 

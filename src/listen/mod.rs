@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! accept ─ proxy_protocol ─ (tls handshake) ─ http ─┬─ HTTP/1: hyper over wire (interim heads)
-//!                                                   └─ HTTP/2: hyper over streams (stall watch)
+//!                                                   └─ HTTP/2: hyper over gather (few writes, TLS only)
+//!                                                              and streams (stall watch)
 //! ```
 //! Every serving thread runs its own [`serve_listener`] for each address; a connection lives and
 //! dies on the thread that accepted it. hyper frames and parses; this module owns the limits, the
@@ -23,6 +24,7 @@ mod body;
 mod drain;
 mod drive;
 pub mod framing;
+mod gather;
 mod http1;
 mod http2;
 mod interim;
@@ -67,6 +69,28 @@ pub trait Handler: Send + Sync + 'static {
         memory: &Arc<Self::Memory>,
         request: Request<Body>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// A handler with what it remembers of one connection. Requests share it rather than the handler: a
+/// count that all cores change would cost each of them a wait.
+struct Guide<H: Handler> {
+    handler: Arc<H>,
+    memory: Arc<H::Memory>,
+}
+
+impl<H: Handler> Guide<H> {
+    fn new(handler: Arc<H>) -> Arc<Self> {
+        let memory = Arc::new(handler.greet());
+        Arc::new(Guide { handler, memory })
+    }
+
+    fn handle(
+        &self,
+        connection: &Arc<Connection>,
+        request: Request<Body>,
+    ) -> impl Future<Output = Response<H::Body>> + Send {
+        self.handler.handle(connection, &self.memory, request)
+    }
 }
 
 /// What is known of the connection that a request came by.

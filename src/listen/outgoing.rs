@@ -9,13 +9,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
+use tokio::task::coop::poll_proceed;
 
 use super::activity::Running;
 use super::meters::Meters;
@@ -131,7 +132,19 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        match self.next.lock().take() {
+        let watch = self.next.lock().take();
+        let mut task = Box::pin(task);
+        // A response that is ready needs no task of its own. Nobody is woken in vain: a task is
+        // always polled anew, with its own waker. Each such response uses up some of the
+        // connection's turn, so that other connections get theirs.
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(turn) = poll_proceed(&mut cx) {
+            turn.made_progress();
+            if task.as_mut().poll(&mut cx).is_ready() {
+                return;
+            }
+        }
+        match watch {
             Some(watch) => {
                 let patience = Patience::new(self.timeout, self.rate);
                 let meters = self.meters.clone();

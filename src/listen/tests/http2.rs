@@ -6,19 +6,20 @@ use h2::client::SendRequest;
 use tokio::io::AsyncWrite;
 
 /// A client over `stream` whose streams may receive `window` bytes.
-async fn speak<S>(stream: S, window: u32) -> SendRequest<Bytes>
+pub(super) async fn speak<S>(stream: S, window: u32) -> SendRequest<Bytes>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = h2::client::Builder::new();
-    let (sender, connection) = builder.initial_window_size(window).handshake(stream).await.unwrap();
+    builder.initial_window_size(window).initial_connection_window_size(window.max(65_535));
+    let (sender, connection) = builder.handshake(stream).await.unwrap();
     tokio::spawn(async move {
         let _ = connection.await;
     });
     sender.ready().await.unwrap()
 }
 
-async fn get(client: &mut SendRequest<Bytes>, path: &str) -> Result<String, h2::Error> {
+pub(super) async fn get(client: &mut SendRequest<Bytes>, path: &str) -> Result<String, h2::Error> {
     let request = Request::get(format!("https://a.test{path}")).body(()).unwrap();
     let (response, _) = client.send_request(request, true)?;
     let mut body = response.await?.into_body();

@@ -1,6 +1,7 @@
 //! Plays of a client and a handler over real sockets on loopback.
 
 mod ending;
+mod gathering;
 mod http1;
 mod http2;
 mod opening;
