@@ -17,13 +17,25 @@ const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-aut
 const KEPT: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_LENGTH, DATE, HOST];
 
 /// Removes the fields of one connection from a message that is about to be forwarded: those that
-/// `Connection` names and the known ones. `Trailer` stays; it describes what follows the body.
+/// `Connection` names and the known ones.
 pub fn strip(headers: &mut HeaderMap) {
+    // Most messages have none, and a look at each name is cheaper than a search for each field.
+    if !headers.keys().any(is_known) {
+        return;
+    }
     strip_named(headers, &[]);
-    headers.remove(CONNECTION);
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }
+}
+
+/// Whether a field of this name belongs to one connection whatever `Connection` says. `Trailer` does
+/// not: it describes what follows the body.
+pub fn is_known(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
+    )
 }
 
 /// Removes what the `Connection` of a request names, but the fields that are there to be named. To be

@@ -81,7 +81,10 @@ pub fn number(text: &[u8]) -> Option<u64> {
 /// Whether `text` is a token (RFC 9110 section 5.6.2).
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
-        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+        && text.iter().all(|b| {
+            matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
+                || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+        })
 }
 
 /// The quality of a list member such as `gzip;q=0.5` in thousandths, and its name. A malformed

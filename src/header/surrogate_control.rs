@@ -34,14 +34,11 @@ pub fn parse(headers: &HeaderMap, device: &str) -> Option<Directives> {
     found
 }
 
-/// Tells an origin, in the request to it, that the surrogate `device` is there, so that it can aim
-/// directives at it. A device name that is no token is not written.
-pub fn announce(headers: &mut HeaderMap, device: &str) {
-    if list::is_token(device.as_bytes())
-        && let Ok(value) = HeaderValue::from_str(&format!("{device}=\"Surrogate/1.0\""))
-    {
-        headers.append(SURROGATE_CAPABILITY, value);
-    }
+/// The value of [`SURROGATE_CAPABILITY`] that tells an origin that the surrogate `device` is there, so
+/// that it can aim directives at it. None if the device's name is no token.
+pub fn capability(device: &str) -> Option<HeaderValue> {
+    let token = list::is_token(device.as_bytes());
+    token.then(|| HeaderValue::from_str(&format!("{device}=\"Surrogate/1.0\"")).ok()).flatten()
 }
 
 /// A name, or a name and a value without whitespace between them.
@@ -98,9 +95,8 @@ mod tests {
         ] {
             assert_eq!(read(line).map(|found| found.max_age), expected, "{line}");
         }
-        let mut headers = HeaderMap::new();
-        announce(&mut headers, "brink");
-        assert_eq!(headers.get(SURROGATE_CAPABILITY).unwrap(), "brink=\"Surrogate/1.0\"");
+        assert_eq!(capability("brink").unwrap(), "brink=\"Surrogate/1.0\"");
+        assert_eq!(capability("no token"), None);
         assert!(read("no-store").unwrap().no_store);
         let both = read("max-age=60+30").unwrap();
         assert_eq!(both.stale_if_error, Some(Delta::Seconds(30)));

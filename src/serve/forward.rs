@@ -5,11 +5,12 @@
 //! it could be stored for everyone.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
 use crate::cache;
+use crate::header::forwarded::Client;
 use crate::header::{
     accept_encoding, cdn_loop, forwarded, hop_by_hop, request_id, surrogate_control, via,
 };
@@ -21,57 +22,69 @@ use crate::upstream::{self, Outbound, Upload};
 /// Fields that make some origins answer another method than the one that the cache knows.
 const OVERRIDING: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
+/// Most fields that are added to the client's.
+const ADDED: usize = 12;
+
+/// What says that we understand `Surrogate-Control`.
+static CAPABILITY: LazyLock<Option<HeaderValue>> =
+    LazyLock::new(|| surrogate_control::capability(cache::DEVICE));
+
 /// The fields of the origin's request, made from the client's.
 fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderMap {
     let head = &asked.head;
-    let mut headers = head.headers.clone();
+    // What `Connection` names is gone already.
+    let safe = matches!(head.method, Method::GET | Method::HEAD);
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + ADDED);
+    for (name, value) in &head.headers {
+        if passes(name, safe) {
+            headers.append(name, value.clone());
+        }
+    }
     // gRPC clients say that they understand trailers; that stays true of us.
-    let trailers = headers.get(header::TE).is_some_and(|te| te == "trailers");
-    hop_by_hop::strip(&mut headers);
-    if trailers {
+    if head.headers.get(header::TE).is_some_and(|te| te == "trailers") {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    forwarded::strip(&mut headers);
     if asked.site().policy.enabled {
         // Variants differ by the codings that we know, so the origin must not choose another one.
         accept_encoding::reduce(&mut headers);
     }
-    if matches!(head.method, Method::GET | Method::HEAD) {
-        for name in OVERRIDING {
-            headers.remove(name);
-        }
+    if let Some(capability) = &*CAPABILITY {
+        headers.append(surrogate_control::SURROGATE_CAPABILITY, capability.clone());
     }
-    // The edge answers Expect itself, by reading the body when the origin wants it.
-    headers.remove(header::EXPECT);
-    surrogate_control::announce(&mut headers, cache::DEVICE);
-    headers.remove(header::HOST);
     let client = exchange.connection.peer.ip();
-    name_the_client(
-        &mut headers,
-        client,
-        asked.identity.authority.as_str(),
-        asked.identity.scheme.as_str(),
-    );
-    via::append(&mut headers, head.version, &serve.name);
+    let identity = &asked.identity;
+    name_the_client(&mut headers, client, identity.authority.as_str(), identity.scheme.as_str());
+    match &serve.via {
+        Some(value) if head.version == Version::HTTP_11 => {
+            headers.append(header::VIA, value.clone());
+        }
+        _ => via::append(&mut headers, head.version, &serve.name),
+    }
     cdn_loop::append(&mut headers, &serve.name);
     headers.insert(request_id::X_REQUEST_ID, exchange.request_id.clone());
     headers
 }
 
+/// Whether a client's field goes on to the origin. `Expect` does not: the edge answers it itself, by
+/// reading the body when the origin wants it.
+fn passes(name: &HeaderName, safe: bool) -> bool {
+    !hop_by_hop::is_known(name)
+        && !matches!(name.as_str(), "host" | "expect")
+        && !forwarded::is_claim(name.as_str())
+        && !(safe && OVERRIDING.contains(&name.as_str()))
+}
+
 /// F18: the client's address in each form that origins look for, and RFC 7239's.
 fn name_the_client(headers: &mut HeaderMap, client: IpAddr, host: &str, scheme: &'static str) {
-    if let Ok(value) = HeaderValue::try_from(client.to_string()) {
-        headers.insert(HeaderName::from_static("x-forwarded-for"), value.clone());
-        headers.insert(HeaderName::from_static("x-real-ip"), value.clone());
-        headers.insert(HeaderName::from_static("client-ip"), value);
+    headers.insert(forwarded::X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    let Some(client) = Client::new(client, host, scheme) else { return };
+    for name in forwarded::ADDRESS {
+        headers.insert(name, client.address.clone());
     }
-    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(scheme));
-    if let Ok(host) = HeaderValue::try_from(host) {
-        headers.insert(HeaderName::from_static("x-forwarded-host"), host);
+    if let Some(host) = client.host {
+        headers.insert(forwarded::X_FORWARDED_HOST, host);
     }
-    if let Some(value) = forwarded::element(client, host, scheme) {
-        headers.insert(header::FORWARDED, value);
-    }
+    headers.insert(header::FORWARDED, client.element);
 }
 
 /// The request for the origin.

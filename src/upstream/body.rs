@@ -19,9 +19,6 @@ use super::pool::{self, Connection, Keep};
 use super::shared::IdleCap;
 use super::upload::{Progress, Stage};
 
-/// How long a connection that has carried its last response may take to become ready again.
-const SETTLE: Duration = Duration::from_secs(1);
-
 /// The body of a response, with its trailers. A body that ends early is an error, never a clean
 /// end: hyper compares it with `Content-Length`, the last chunk, or the end of the stream.
 pub struct IncomingBody {
@@ -91,6 +88,19 @@ impl IncomingBody {
         Poll::Ready(Some(Err(fault)))
     }
 
+    fn poll_inner(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut inner = Pin::new(&mut self.inner);
+        match self.lease.as_mut().and_then(|lease| lease.connection.as_mut()) {
+            Some(Connection::Exclusive(own)) => {
+                own.poll_with(cx, |cx| inner.as_mut().poll_frame(cx))
+            }
+            _ => inner.poll_frame(cx),
+        }
+    }
+
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = || Instant::now() + self.between_bytes;
         let stall = match &mut self.stall {
@@ -119,7 +129,7 @@ impl Body for IncomingBody {
         if let Some(fault) = &this.failed {
             return Poll::Ready(Some(Err(fault.clone())));
         }
-        match Pin::new(&mut this.inner).poll_frame(cx) {
+        match this.poll_inner(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.stalled = false;
                 // Whoever reads may stop here, so that the end must be seen now.
@@ -152,30 +162,28 @@ impl Body for IncomingBody {
 impl Lease {
     /// Gives the connection back, if it can be trusted with another request.
     fn release(mut self) {
-        let uploaded =
-            self.upload.as_ref().is_none_or(|progress| progress.stage() == Stage::Finished);
+        let uploaded = self.has_uploaded();
         drop(self.in_flight.take());
-        let Some(Connection::Exclusive { sender, address }) = self.connection.take() else {
-            return;
-        };
+        let Some(Connection::Exclusive(connection)) = self.connection.take() else { return };
         // An origin that answered before it had the whole request may take the rest of it, or what
         // follows, for anything.
-        if !self.reusable || !uploaded || sender.is_closed() {
-            return;
+        if self.reusable && uploaded {
+            pool::bring_back(self.target, connection, self.keep, &self.cap);
         }
-        if sender.is_ready() {
-            pool::bring_back(self.target, sender, address, self.keep, &self.cap);
-            return;
+    }
+
+    /// Lets the connection go on by itself, for a tunnel, or an upload that the origin answered
+    /// before its end: its client may send all of that before it reads anything.
+    pub fn detach(&mut self) {
+        match self.connection.take() {
+            Some(Connection::Exclusive(connection)) => connection.detach(),
+            shared => self.connection = shared,
         }
-        // Rarely, the connection's own task has yet to see that all is done.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (target, keep, cap) = (self.target, self.keep, self.cap.clone());
-        runtime.spawn(async move {
-            let mut sender = sender;
-            if let Ok(Ok(())) = tokio::time::timeout(SETTLE, sender.ready()).await {
-                pool::bring_back(target, sender, address, keep, &cap);
-            }
-        });
+    }
+
+    /// Whether the request is sent to its end.
+    pub fn has_uploaded(&self) -> bool {
+        self.upload.as_ref().is_none_or(|progress| progress.stage() == Stage::Finished)
     }
 }
 

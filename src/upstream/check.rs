@@ -87,14 +87,13 @@ async fn ask(group: &Group, server: &Server, settings: &HealthSettings) -> Resul
     };
     let (mut order, _) = Order::new(outbound)?;
     let addresses = addresses(&group.shared, &target).await?;
-    let connection = connect(&group.shared, &target, &addresses, &group.terms(), false).await?;
+    let mut connection = connect(&group.shared, &target, &addresses, &group.terms(), false).await?;
     let http2 = matches!(connection, Connection::Shared(_));
     let request = order.request(target.scheme, &host, http2);
-    let response = match connection {
-        Connection::Exclusive { mut sender, .. } => sender.send_request(request).await,
-        Connection::Shared(mut lent) => lent.sender.send_request(request).await,
-    };
-    response.map(|response| response.status().as_u16()).map_err(|error| Fault::from_hyper(&error))
+    match connection.send(request).await {
+        Ok(response) => Ok(response.status().as_u16()),
+        Err(error) => Err(Fault::from_hyper(error.error())),
+    }
 }
 
 #[cfg(test)]

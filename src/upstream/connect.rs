@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
+use super::exclusive::Exclusive;
 use super::fault::{Fault, FaultKind};
 use super::pool::{Connection, Lent};
 use super::resolve::Addresses;
@@ -189,12 +190,8 @@ where
         .handshake(io)
         .await
         .map_err(|error| Fault::from_hyper(&error))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%address, %error, "connection to an origin ended");
-        }
-    });
-    Ok(Connection::Exclusive { sender, address })
+    let made = Exclusive::new(sender, connection.with_upgrades(), address);
+    Ok(Connection::Exclusive(Box::new(made)))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
 use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderValue};
 
 use super::group::Group;
 use super::redirect::{destination, is_redirect};
@@ -42,7 +42,7 @@ pub(crate) async fn follow(
         // What follows changes the trail; the client needs to know where this redirect stood.
         let absolute = if hop > 0 { trail.absolute(&inbound, &order.path) } else { None };
         let last = hop == group.settings.follow_redirects;
-        let next = if last { None } else { trail.step(&inbound, &mut order).await };
+        let next = if last { None } else { trail.step(&inbound.head.headers, &mut order).await };
         match next {
             Some(next) => inbound = next,
             None => {
@@ -58,8 +58,8 @@ pub(crate) async fn follow(
 
 impl Trail<'_> {
     /// Goes one hop, if it can be gone.
-    async fn step(&mut self, inbound: &Inbound, order: &mut Order) -> Option<Inbound> {
-        let destination = destination(&inbound.head.headers, self.scheme, &order.path)?;
+    async fn step(&mut self, answered: &HeaderMap, order: &mut Order) -> Option<Inbound> {
+        let destination = destination(answered, self.scheme, &order.path)?;
         match destination.elsewhere {
             None if destination.path == order.path => return None,
             None => {}

@@ -103,11 +103,10 @@ impl Group {
 
     /// How each server fares now.
     pub fn status(&self) -> Vec<ServerStatus> {
-        let now = self.shared.clock.now();
         let status = |server: &Server| ServerStatus {
             server: server.settings.url.to_string(),
             backup: server.settings.backup,
-            up: server.health.is_up(now),
+            up: server.health.is_up(&self.shared.clock),
             checked_bad: server.health.is_checked_bad(),
             in_flight: server.in_flight.load(Ordering::Relaxed),
         };
@@ -135,7 +134,6 @@ impl Group {
     /// up; once something was tried, `may_back_up` must agree to that as well. If nothing is up, a
     /// server that only failures took out is tried all the same, once.
     pub(crate) fn pick(&self, tried: &[usize], may_back_up: bool) -> Option<usize> {
-        let now = self.shared.clock.now();
         let choose = |backup: bool, fit: &dyn Fn(&Health) -> bool| {
             let candidates: Candidates = self
                 .servers
@@ -150,7 +148,7 @@ impl Group {
                 .collect();
             self.balancer.choose(&candidates)
         };
-        let up = |health: &Health| health.is_up(now);
+        let up = |health: &Health| health.is_up(&self.shared.clock);
         let not_bad = |health: &Health| !health.is_checked_bad();
         let mut place = choose(false, &up);
         if place.is_none() && (tried.is_empty() || may_back_up) {
@@ -166,14 +164,16 @@ impl Group {
     pub(crate) fn target(&self, server: &Server, client: Scheme, host: &Authority) -> Arc<Target> {
         let url = &server.settings.url;
         let (scheme, port) = self.settings.reach(url, client);
-        let named = self.server_name();
+        let (kept, named) = match scheme {
+            Scheme::Http => (&server.plain, None),
+            Scheme::Https => (&server.secure, self.server_name()),
+        };
         if scheme == Scheme::Https && named.is_none() && matches!(url.host, Host::Address(_)) {
             // An address has no name of its own: the certificate must be the visited host's.
             if let Ok(visited) = parse_host(host.host()) {
                 return self.extra(scheme, &url.host, port, Some(&visited));
             }
         }
-        let kept = if scheme == Scheme::Https { &server.secure } else { &server.plain };
         kept.get_or_init(|| Arc::new(Target::new(scheme, url.host.clone(), port, named.as_ref())))
             .clone()
     }
@@ -235,7 +235,7 @@ impl InFlight {
     /// Counts a request that is now to be sent to the server in `place`.
     pub fn begin(group: &Arc<Group>, place: usize) -> Self {
         if let Some(server) = group.servers.get(place) {
-            server.health.chosen(group.shared.clock.now());
+            server.health.chosen(&group.shared.clock);
             server.in_flight.fetch_add(1, Ordering::Relaxed);
         }
         InFlight { group: group.clone(), place }

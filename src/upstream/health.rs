@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 
 /// What is known of one server's health. All times are of the group's clock.
 #[derive(Debug)]
@@ -41,8 +41,9 @@ impl Health {
     }
 
     /// Whether failures or checks have taken the server out of use.
-    pub fn is_up(&self, now: Timestamp) -> bool {
-        !self.is_checked_bad() && now.0 >= self.out_until.load(Ordering::Acquire)
+    pub fn is_up(&self, clock: &Clock) -> bool {
+        let until = self.out_until.load(Ordering::Acquire);
+        !self.is_checked_bad() && (until == 0 || clock.now().0 >= until)
     }
 
     /// Whether active checks have taken it out of use.
@@ -52,9 +53,13 @@ impl Health {
 
     /// Notes that a request is being sent there. After an outage the first one is a probe: until
     /// it has succeeded, or another `fail_timeout` has passed, no other follows.
-    pub fn chosen(&self, now: Timestamp) {
+    pub fn chosen(&self, clock: &Clock) {
         let until = self.out_until.load(Ordering::Acquire);
-        if until > 0 && now.0 >= until {
+        if until == 0 {
+            return;
+        }
+        let now = clock.now();
+        if now.0 >= until {
             self.out_until.store(now.plus(self.fail_timeout).0, Ordering::Release);
         }
     }
@@ -106,7 +111,6 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
 
     const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -115,15 +119,15 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_seconds(1_000));
         let health = Health::new(2, TIMEOUT);
         assert!(!health.failed(clock.now()));
-        assert!(health.is_up(clock.now()));
+        assert!(health.is_up(&clock));
         assert!(health.failed(clock.now()));
-        assert!(!health.is_up(clock.now()));
+        assert!(!health.is_up(&clock));
         clock.advance(TIMEOUT);
-        assert!(health.is_up(clock.now()));
-        health.chosen(clock.now());
-        assert!(!health.is_up(clock.now()), "only one probe at a time");
+        assert!(health.is_up(&clock));
+        health.chosen(&clock);
+        assert!(!health.is_up(&clock), "only one probe at a time");
         assert!(health.succeeded());
-        assert!(health.is_up(clock.now()) && !health.succeeded());
+        assert!(health.is_up(&clock) && !health.succeeded());
     }
 
     #[test]
@@ -132,9 +136,9 @@ mod tests {
         let health = Health::new(3, TIMEOUT);
         assert!((0..3).any(|_| health.failed(clock.now())));
         clock.advance(TIMEOUT + TIMEOUT);
-        health.chosen(clock.now());
+        health.chosen(&clock);
         assert!(!health.failed(clock.now()));
-        assert!(!health.is_up(clock.now()));
+        assert!(!health.is_up(&clock));
     }
 
     #[test]
@@ -144,20 +148,20 @@ mod tests {
         for _ in 0..5 {
             two.failed(clock.now());
             never.failed(clock.now());
-            assert!(two.is_up(clock.now()) && never.is_up(clock.now()));
+            assert!(two.is_up(&clock) && never.is_up(&clock));
             clock.advance(Duration::from_secs(11));
         }
     }
 
     #[test]
     fn checks_in_a_row_turn_the_verdict() {
-        let now = Timestamp::from_seconds(1_000);
+        let clock = Clock::manual(Timestamp::from_seconds(1_000));
         let health = Health::new(1, TIMEOUT);
         assert!(!health.checked(false, 2));
         assert!(!health.checked(true, 1));
         assert!(!health.checked(false, 2));
-        assert!(health.checked(false, 2) && !health.is_up(now));
+        assert!(health.checked(false, 2) && !health.is_up(&clock));
         assert!(!health.checked(true, 2));
-        assert!(health.checked(true, 2) && health.is_up(now));
+        assert!(health.checked(true, 2) && health.is_up(&clock));
     }
 }

@@ -7,7 +7,7 @@
 //! pick a server     group, balance, health     by weight, among those that are up
 //! addresses         target, resolve            DNS with true TTLs, last answer while it fails
 //! connection        pool, or guard, connect    kept per thread; every address judged when dialled
-//! exchange          request, framing, body     timeouts, limits; upload on its way
+//! exchange          exclusive, request, body   driven by whoever asks; timeouts, limits
 //! again?            retry, fault               idempotent, untouched, within the budget
 //! elsewhere?        redirect, follow           at most three hops
 //! ```
@@ -17,6 +17,7 @@ mod balance;
 mod body;
 mod check;
 mod connect;
+mod exclusive;
 mod fault;
 mod follow;
 mod framing;

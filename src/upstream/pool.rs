@@ -9,14 +9,19 @@
 //! many at once.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::{http1, http2};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http2};
 use parking_lot::Mutex;
 
+use super::exclusive::Exclusive;
 use super::shared::{IdleCap, IdlePlace};
 use super::upload::UploadBody;
 
@@ -36,9 +41,25 @@ pub(crate) struct Keep {
 /// A connection ready to take a request.
 pub(crate) enum Connection {
     /// HTTP/1.1: one request at a time.
-    Exclusive { sender: http1::SendRequest<UploadBody>, address: SocketAddr },
+    Exclusive(Box<Exclusive>),
     /// HTTP/2.
     Shared(Lent),
+}
+
+impl Connection {
+    /// Sends a request and waits for the head of the response.
+    pub async fn send(
+        &mut self,
+        request: Request<UploadBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<UploadBody>>> {
+        match self {
+            Connection::Exclusive(own) => {
+                let mut answer = pin!(own.sender.try_send_request(request));
+                poll_fn(|cx| own.poll_with(cx, |cx| answer.as_mut().poll(cx))).await
+            }
+            Connection::Shared(lent) => lent.sender.try_send_request(request).await,
+        }
+    }
 }
 
 /// A share in an HTTP/2 connection.
@@ -62,8 +83,7 @@ impl Drop for Lent {
 }
 
 struct Idle {
-    sender: http1::SendRequest<UploadBody>,
-    address: SocketAddr,
+    connection: Box<Exclusive>,
     until: Instant,
     _place: IdlePlace,
 }
@@ -107,25 +127,24 @@ fn pool() -> Arc<Mutex<Pool>> {
 
 /// Takes a connection to the target `id` that leads to one of `addresses`. Those that lead
 /// elsewhere are closed: the name has moved on.
-pub(crate) fn take(id: u64, addresses: &[IpAddr], exclusive: bool) -> Option<Connection> {
+pub(crate) fn take(
+    id: u64,
+    addresses: &[IpAddr],
+    exclusive: bool,
+    now: Instant,
+) -> Option<Connection> {
     POOL.with(|pool| {
         let mut pool = pool.lock();
         let slot = pool.slots.get_mut(&id)?;
-        let lent = if exclusive { None } else { slot.lend(addresses) };
-        lent.map(Connection::Shared).or_else(|| slot.take(addresses))
+        let lent = if exclusive { None } else { slot.lend(addresses, now) };
+        lent.map(Connection::Shared).or_else(|| slot.take(addresses, now))
     })
 }
 
 /// Brings an HTTP/1.1 connection back. It must have carried its last response to the end; if it is
 /// not ready for the next request now, or there is no room, it is closed.
-pub(crate) fn bring_back(
-    id: u64,
-    sender: http1::SendRequest<UploadBody>,
-    address: SocketAddr,
-    keep: Keep,
-    cap: &Arc<IdleCap>,
-) {
-    if keep.idle_timeout.is_zero() || !sender.is_ready() {
+pub(crate) fn bring_back(id: u64, connection: Box<Exclusive>, keep: Keep, cap: &Arc<IdleCap>) {
+    if keep.idle_timeout.is_zero() || !connection.is_done() {
         return;
     }
     let pool = pool();
@@ -136,7 +155,7 @@ pub(crate) fn bring_back(
     }
     let Some(place) = cap.enter() else { return };
     let until = Instant::now() + keep.idle_timeout;
-    slot.exclusive.push_back(Idle { sender, address, until, _place: place });
+    slot.exclusive.push_back(Idle { connection, until, _place: place });
     let sweeping = locked.sweeping;
     drop(locked);
     if !sweeping {
@@ -178,24 +197,21 @@ pub(crate) fn forget(id: u64, lent: &Lent) {
 }
 
 impl Slot {
-    fn take(&mut self, addresses: &[IpAddr]) -> Option<Connection> {
-        let now = Instant::now();
+    fn take(&mut self, addresses: &[IpAddr], now: Instant) -> Option<Connection> {
         // The one used last is the one least likely to be closed by the origin.
-        while let Some(idle) = self.exclusive.pop_back() {
-            let fits = addresses.contains(&idle.address.ip());
-            if fits && now < idle.until && idle.sender.is_ready() && !idle.sender.is_closed() {
-                let Idle { sender, address, .. } = idle;
-                return Some(Connection::Exclusive { sender, address });
+        while let Some(Idle { mut connection, until, .. }) = self.exclusive.pop_back() {
+            let fits = addresses.contains(&connection.address.ip());
+            if fits && now < until && connection.is_ready() {
+                return Some(Connection::Exclusive(connection));
             }
         }
         None
     }
 
-    fn lend(&mut self, addresses: &[IpAddr]) -> Option<Lent> {
+    fn lend(&mut self, addresses: &[IpAddr], now: Instant) -> Option<Lent> {
         if self.multiplexed.is_empty() {
             return None;
         }
-        let now = Instant::now();
         self.multiplexed
             .retain(|kept| kept.is_worth_keeping(now) && addresses.contains(&kept.address.ip()));
         let kept = self
@@ -212,7 +228,7 @@ impl Slot {
     }
 
     fn sweep(&mut self, now: Instant) {
-        self.exclusive.retain(|idle| now < idle.until && !idle.sender.is_closed());
+        self.exclusive.retain_mut(|idle| now < idle.until && idle.connection.is_ready());
         self.multiplexed.retain(|kept| kept.is_worth_keeping(now));
     }
 

@@ -5,13 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::Either;
 use http::uri::Authority;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use smallvec::SmallVec;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::body::{IncomingBody, Lease};
 use super::connect::{addresses, connect};
@@ -159,9 +158,10 @@ impl Attempt<'_> {
         let unsent = |fault: Fault| Failure { fault: fault.at(&target.label), unsent: true };
         let exclusive = order.upgrade.is_some();
         let addresses = addresses(shared, target).await.map_err(unsent)?;
-        if let Some(kept) = pool::take(target.id, &addresses, exclusive) {
+        let started = Instant::now();
+        if let Some(kept) = pool::take(target.id, &addresses, exclusive, started) {
             shared.counts.reused.bump();
-            match self.exchange(order, kept, None).await {
+            match self.exchange(order, kept, started, None).await {
                 Err(failure) if failure.was_stale(order) => shared.counts.stale_connections.bump(),
                 outcome => return outcome,
             }
@@ -173,13 +173,16 @@ impl Attempt<'_> {
         if let Connection::Shared(lent) = &fresh {
             pool::share(target.id, lent, group.keep(), &shared.idle);
         }
-        self.exchange(order, fresh, Some(started.elapsed())).await
+        let connected = Instant::now();
+        self.exchange(order, fresh, connected, Some(connected - started)).await
     }
 
+    /// `started` is the present.
     async fn exchange(
         &mut self,
         order: &mut Order,
         connection: Connection,
+        started: Instant,
         connect: Option<Duration>,
     ) -> Result<Inbound, Failure> {
         let settings = &self.group.settings;
@@ -187,18 +190,13 @@ impl Attempt<'_> {
         let request = order.request(self.target.scheme, self.host, http2);
         // Whatever happens from here on, dropping the lease ends the upload.
         let mut lease = self.lease(connection, request.body().progress());
-        let started = Instant::now();
-        let answer = match &mut lease.connection {
-            Some(Connection::Exclusive { sender, .. }) => {
-                Either::Left(sender.try_send_request(request))
-            }
-            Some(Connection::Shared(lent)) => Either::Right(lent.sender.try_send_request(request)),
-            None => return Err(self.lost(Fault::new(FaultKind::Internal), None)),
+        let Lease { connection: Some(connection), upload, .. } = &mut lease else {
+            return Err(self.lost(Fault::new(FaultKind::Internal), None));
         };
-        let upload = lease.upload.clone();
         let upload = upload.as_deref();
+        let answer = connection.send(request);
         let patience = (settings.first_byte_timeout.0, settings.between_bytes_timeout.0);
-        match await_head(answer, upload, patience).await {
+        match await_head(answer, upload, started, patience).await {
             Ok(Ok(response)) => {
                 let timings = Timings { connect, first_byte: started.elapsed() };
                 self.receive(order, response, lease, timings)
@@ -213,7 +211,7 @@ impl Attempt<'_> {
                 Err(Failure { fault, unsent: true })
             }
             Err(kind) => {
-                if let Some(Connection::Shared(lent)) = &lease.connection {
+                if let Connection::Shared(lent) = connection {
                     // It may well be dead; whoever comes next shall not find out the hard way.
                     pool::forget(self.target.id, lent);
                 }
@@ -262,6 +260,9 @@ impl Attempt<'_> {
         }
         let (mut head, body) = response.into_parts();
         lease.reusable = settle(&mut head).map_err(wrong)? && upgrade.is_none();
+        if upgrade.is_some() || !lease.has_uploaded() {
+            lease.detach();
+        }
         lease.in_flight = self.in_flight.take();
         let server = self.target.label.clone();
         let between_bytes = self.group.settings.between_bytes_timeout.0;
@@ -282,10 +283,12 @@ impl Attempt<'_> {
 async fn await_head<F: Future>(
     answer: F,
     upload: Option<&Progress>,
+    started: Instant,
     (first_byte, stall): (Duration, Duration),
 ) -> Result<F::Output, FaultKind> {
     let Some(progress) = upload else {
-        return timeout(first_byte, answer).await.map_err(|_| FaultKind::FirstByteTimeout);
+        let answer = timeout_at((started + first_byte).into(), answer).await;
+        return answer.map_err(|_| FaultKind::FirstByteTimeout);
     };
     tokio::pin!(answer);
     loop {

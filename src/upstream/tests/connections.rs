@@ -139,6 +139,29 @@ async fn an_early_answer_passes_and_the_rest_of_the_upload_goes_nowhere() {
 }
 
 #[tokio::test]
+async fn an_upload_goes_on_while_nobody_reads_an_early_answer() {
+    let origin = Origin::start(|_, _| Reply::Early(ok("hello"))).await;
+    let frames = stream::unfold(0, |sent| async move {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let frame: Result<_, BoxError> = Ok(Frame::data(Bytes::from_static(b"part")));
+        (sent < 5).then_some((frame, sent + 1))
+    });
+    let upload = Upload::Boxed(BodyExt::boxed_unsync(StreamBody::new(frames)));
+    let inbound = send(&plain(&origin), post(upload)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let requests = origin.requests();
+    assert!(requests.iter().any(|request| request.matches("part").count() == 5), "{requests:?}");
+    assert_eq!(inbound.body.collect().await.unwrap().to_bytes(), "hello");
+}
+
+#[tokio::test]
+async fn a_connection_that_speaks_out_of_turn_is_not_used_again() {
+    let late = vec![(0, ok("hello")), (10, "HTTP/1.1 408 Too Slow\r\n\r\n".to_owned())];
+    let twice = connections_for_two(move |_| Reply::Slowly(late.clone())).await;
+    assert_eq!(twice, 2);
+}
+
+#[tokio::test]
 async fn idle_connections_are_bounded_and_expire() {
     let origin = Origin::saying("hello").await;
     let expiring = format!("servers = [\"{}\"]\nidle_timeout = \"10ms\"", origin.address);
