@@ -31,7 +31,7 @@ pub enum Source {
     /// Estimated from `Last-Modified` (section 4.2.2).
     Heuristic,
     /// The custom rule of this place in the site's list.
-    Rule(usize),
+    Rule(u32),
     /// The site's default for the status.
     SiteDefault,
 }
@@ -101,6 +101,34 @@ pub struct Lifetimes {
     pub response_delay: Duration,
     /// The age on arrival (`corrected_initial_age`).
     pub corrected_initial_age: Duration,
+}
+
+/// The age of a response when it came (section 4.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// `apparent_age`.
+    pub apparent_age: Duration,
+    /// `response_delay`.
+    pub response_delay: Duration,
+    /// `corrected_initial_age`.
+    pub corrected_initial_age: Duration,
+}
+
+impl Arrival {
+    /// The age of a response with this `Date` and `Age`, asked for and received at these times.
+    pub fn of(
+        date: Timestamp,
+        age_value: Duration,
+        request_time: Timestamp,
+        response_time: Timestamp,
+    ) -> Self {
+        // Dates have no fractions, so both sides of the difference are whole seconds.
+        let behind = response_time.seconds().saturating_sub(date.seconds());
+        let apparent_age = Duration::from_secs(behind);
+        let response_delay = response_time.since(request_time);
+        let corrected_initial_age = apparent_age.max(age_value.saturating_add(response_delay));
+        Arrival { apparent_age, response_delay, corrected_initial_age }
+    }
 }
 
 impl Lifetimes {
@@ -180,11 +208,8 @@ impl Received<'_> {
             Age::Seconds(seconds) => Duration::from_secs(seconds),
             Age::Absent | Age::Invalid => Duration::ZERO,
         };
-        // Dates have no fractions, so both sides of the difference are whole seconds.
-        let behind = self.response_time.seconds().saturating_sub(date.seconds());
-        let apparent_age = Duration::from_secs(behind);
-        let response_delay = self.response_time.since(self.request_time);
-        let corrected_initial_age = apparent_age.max(age_value + response_delay);
+        let arrival = Arrival::of(date, age_value, self.request_time, self.response_time);
+        let Arrival { apparent_age, response_delay, corrected_initial_age } = arrival;
         let no_cache = directives.no_cache.is_whole() && !force;
         let stale_refused = self.stale_refused(no_cache);
         let (source, fresh) = match (self.by_site(true), age) {
@@ -222,7 +247,7 @@ impl Received<'_> {
         if rules {
             let html = static_files::is_html(self.headers);
             let (place, rule) = self.policy.rule(self.request, self.status, html)?;
-            return Some((Source::Rule(place), rule.lifetime));
+            return Some((Source::Rule(place as u32), rule.lifetime));
         }
         let found =
             self.policy.defaults.iter().find(|entry| status::allows(&entry.status, self.status))?;

@@ -14,7 +14,6 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, HeaderName};
-use smallvec::SmallVec;
 
 use super::device::Device;
 use super::policy::Policy;
@@ -33,8 +32,26 @@ pub struct Key {
     text: Arc<[u8]>,
 }
 
+/// A key to look up by and not to keep: cheaper to make, for its text is written once.
+pub struct Question {
+    hash: u64,
+    text: Vec<u8>,
+}
+
+/// A key whose text lies elsewhere.
+#[derive(Clone, Copy)]
+pub struct KeyRef<'a> {
+    hash: u64,
+    text: &'a [u8],
+}
+
 /// The key of a request, before `Vary` is known. HEAD has the key of GET.
 pub fn key(policy: &Policy, site: u32, request: &Request<'_>) -> Key {
+    question(policy, site, request).to_key()
+}
+
+/// The same as a [`Question`].
+pub fn question(policy: &Policy, site: u32, request: &Request<'_>) -> Question {
     let mut text = Text::begin(policy, site, request);
     text.part(b'/', request.path.as_bytes());
     if let Some(query) = query::keyed(policy, request.query) {
@@ -57,20 +74,20 @@ pub fn key_under(policy: &Policy, site: u32, request: &Request<'_>, found: &NoVa
         text.part(b'&', b"");
     }
     text.extras(policy, request.headers);
-    text.finish()
+    text.finish().to_key()
 }
 
 /// The key of everything about a path that holds for all its queries.
 pub fn path_key(policy: &Policy, site: u32, request: &Request<'_>) -> Key {
     let mut text = Text::begin(policy, site, request);
     text.part(b'.', request.path.as_bytes());
-    text.finish()
+    text.finish().to_key()
 }
 
 impl Key {
     /// The key of the variant that a request selects under this URL.
     pub fn variant(&self, spec: &VarySpec, headers: &HeaderMap) -> Key {
-        self.selected(spec, headers, None)
+        KeyRef::from(self).variant(spec, headers).to_key()
     }
 
     /// The key under which a variant in `language` can also be found: a request whose favourite
@@ -79,21 +96,7 @@ impl Key {
     ///
     /// [`accept_language::favourite`]: crate::header::accept_language::favourite
     pub fn variant_in(&self, spec: &VarySpec, headers: &HeaderMap, language: &str) -> Option<Key> {
-        spec.by_language().then(|| self.selected(spec, headers, Some(language)))
-    }
-
-    fn selected(&self, spec: &VarySpec, headers: &HeaderMap, language: Option<&str>) -> Key {
-        let mut text = Text(SmallVec::from_slice(&self.text));
-        for name in spec.names() {
-            text.part(b'V', name.as_str().as_bytes());
-            match language {
-                Some(language) if *name == http::header::ACCEPT_LANGUAGE => {
-                    text.part(b'l', language.as_bytes());
-                }
-                _ => text.sized(b'v', |buffer| vary::write(buffer, name, headers)),
-            }
-        }
-        text.finish()
+        Some(KeyRef::from(self).variant_in(spec, headers, language)?.to_key())
     }
 
     /// The hash of the text; the same for equal keys within one process.
@@ -140,6 +143,66 @@ impl Key {
     }
 }
 
+impl Question {
+    /// The key, to be kept.
+    pub fn to_key(&self) -> Key {
+        Key { hash: self.hash, text: Arc::from(&*self.text) }
+    }
+}
+
+impl<'a> KeyRef<'a> {
+    /// The hash of the text; the same for equal keys within one process.
+    pub fn hash64(self) -> u64 {
+        self.hash
+    }
+
+    /// The whole text.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.text
+    }
+
+    /// Asks for the variant that a request selects under this URL.
+    pub fn variant(self, spec: &VarySpec, headers: &HeaderMap) -> Question {
+        self.selected(spec, headers, None)
+    }
+
+    /// As [`Key::variant_in`].
+    pub fn variant_in(
+        self,
+        spec: &VarySpec,
+        headers: &HeaderMap,
+        language: &str,
+    ) -> Option<Question> {
+        spec.by_language().then(|| self.selected(spec, headers, Some(language)))
+    }
+
+    fn selected(self, spec: &VarySpec, headers: &HeaderMap, language: Option<&str>) -> Question {
+        let mut text = Text(self.text.to_vec());
+        for name in spec.names() {
+            text.part(b'V', name.as_str().as_bytes());
+            match language {
+                Some(language) if *name == http::header::ACCEPT_LANGUAGE => {
+                    text.part(b'l', language.as_bytes());
+                }
+                _ => text.sized(b'v', |buffer| vary::write(buffer, name, headers)),
+            }
+        }
+        text.finish()
+    }
+}
+
+impl<'a> From<&'a Key> for KeyRef<'a> {
+    fn from(key: &'a Key) -> Self {
+        KeyRef { hash: key.hash, text: &key.text }
+    }
+}
+
+impl<'a> From<&'a Question> for KeyRef<'a> {
+    fn from(question: &'a Question) -> Self {
+        KeyRef { hash: question.hash, text: &question.text }
+    }
+}
+
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash && self.text == other.text
@@ -147,6 +210,18 @@ impl PartialEq for Key {
 }
 
 impl Eq for Key {}
+
+impl PartialEq<Key> for Question {
+    fn eq(&self, other: &Key) -> bool {
+        self.hash == other.hash && *self.text == *other.text
+    }
+}
+
+impl PartialEq for Question {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -183,17 +258,20 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A key's text while it grows; most fit on the stack.
-pub(super) struct Text(SmallVec<[u8; 256]>);
+/// A key's text while it grows.
+pub(super) struct Text(Vec<u8>);
+
+/// Room for the tags, and for a short query.
+const SPARE: usize = 64;
 
 impl Text {
     fn begin(policy: &Policy, site: u32, request: &Request<'_>) -> Self {
-        let mut text = Text(SmallVec::new());
+        let length = request.host.len() + request.path.len() + SPARE;
+        let mut text = Text(Vec::with_capacity(length));
         text.part(b'S', &site.to_be_bytes());
         let scheme = if policy.separate_schemes { request.scheme } else { "" };
-        text.sized(b'P', |buffer| buffer.extend(scheme.bytes().map(|b| b.to_ascii_lowercase())));
-        let host = plain_host(request.host, request.scheme);
-        text.sized(b'H', |buffer| buffer.extend(host.bytes().map(|b| b.to_ascii_lowercase())));
+        text.lower(b'P', scheme);
+        text.lower(b'H', plain_host(request.host, request.scheme));
         text
     }
 
@@ -223,24 +301,35 @@ impl Text {
     }
 
     fn part(&mut self, tag: u8, bytes: &[u8]) {
-        self.sized(tag, |buffer| buffer.extend_from_slice(bytes));
+        // Fields are bounded far below 4 GiB by the listener.
+        let [a, b, c, d] = (bytes.len() as u32).to_be_bytes();
+        self.0.extend_from_slice(&[tag, a, b, c, d]);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn lower(&mut self, tag: u8, text: &str) {
+        self.part(tag, text.as_bytes());
+        let at = self.0.len() - text.len();
+        if let Some(copy) = self.0.get_mut(at..) {
+            copy.make_ascii_lowercase();
+        }
     }
 
     /// A part whose length is known only once it is written.
-    fn sized(&mut self, tag: u8, write: impl FnOnce(&mut SmallVec<[u8; 256]>)) {
-        self.0.push(tag);
+    fn sized(&mut self, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        self.part(tag, b"");
         let at = self.0.len();
-        self.0.extend_from_slice(&[0; 4]);
         write(&mut self.0);
-        // Fields are bounded far below 4 GiB by the listener.
-        let length = (self.0.len() - at - 4) as u32;
-        if let Some(slot) = self.0.get_mut(at..at + 4) {
+        let length = (self.0.len() - at) as u32;
+        if let Some(slot) = self.0.get_mut(at - 4..at) {
             slot.copy_from_slice(&length.to_be_bytes());
         }
     }
 
-    fn finish(self) -> Key {
-        Key { hash: SEED.hash_one(&*self.0), text: Arc::from(&*self.0) }
+    fn finish(self) -> Question {
+        let mut hasher = SEED.build_hasher();
+        hasher.write(&self.0);
+        Question { hash: hasher.finish(), text: self.0 }
     }
 }
 

@@ -38,10 +38,10 @@ pub mod verdict;
 mod test_support;
 
 pub use browser::browser_max_age;
-pub use freshness::{Lifetimes, Source};
+pub use freshness::{Allowance, Arrival, Lifetimes, Source};
 pub use intake::{Intake, intake};
 pub use invalidate::invalidates;
-pub use key::{Key, key, key_under, path_key};
+pub use key::{Key, KeyRef, Question, key, key_under, path_key, question};
 pub use partial::Piece;
 pub use policy::Policy;
 pub use precondition::{Precondition, precondition};

@@ -7,7 +7,6 @@ use http::header::{
     ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, ORIGIN, REFERER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName};
-use smallvec::SmallVec;
 
 use super::policy::Policy;
 use super::verdict::Reason;
@@ -40,7 +39,7 @@ impl VarySpec {
     /// Whether two requests select the same variant.
     pub fn same(&self, one: &HeaderMap, two: &HeaderMap) -> bool {
         self.0.iter().all(|name| {
-            let (mut first, mut second) = (SmallVec::new(), SmallVec::new());
+            let (mut first, mut second) = (Vec::new(), Vec::new());
             write(&mut first, name, one);
             write(&mut second, name, two);
             first == second
@@ -78,7 +77,7 @@ pub fn spec(policy: &Policy, response: &HeaderMap) -> Result<Option<VarySpec>, R
 /// are joined and whitespace around commas outside quotes goes ("adding or removing whitespace,
 /// where allowed" and "combining multiple header field lines"). Fields that are known not to be
 /// lists keep their bytes.
-pub(super) fn write(buffer: &mut SmallVec<[u8; 256]>, name: &HeaderName, headers: &HeaderMap) {
+pub(super) fn write(buffer: &mut Vec<u8>, name: &HeaderName, headers: &HeaderMap) {
     if !headers.contains_key(name) {
         buffer.push(1);
     } else if *name == ACCEPT_ENCODING {

@@ -293,7 +293,7 @@ impl Drop for Seat {
 impl Inquiry<'_> {
     /// Whether what the store has by now is what was asked for.
     fn is_answered_by(&self, entry: &Arc<Entry>, now: Timestamp) -> bool {
-        let newer = self.base.is_none_or(|base| !Arc::ptr_eq(base, entry));
+        let newer = self.base.is_none_or(|base| !base.is_same(entry));
         newer && entry.is_whole() && self.may_use(entry, now)
     }
 

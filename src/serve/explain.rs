@@ -188,7 +188,7 @@ impl Serve {
             .variants(&plan.key)
             .iter()
             .map(|entry| {
-                let selected = selected.as_ref().is_some_and(|chosen| Arc::ptr_eq(chosen, entry));
+                let selected = selected.as_ref().is_some_and(|chosen| chosen.is_same(entry));
                 describe(asked, entry, selected, now)
             })
             .collect();

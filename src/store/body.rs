@@ -5,11 +5,12 @@
 //! which a reader sees a clean end, and a writer that vanishes leaves [`End::Cut`].
 //!
 //! A body may hold all of a representation or only ranges of it (RFC 9111 section 3.3). A small
-//! complete body is one contiguous chunk, so that a hit is one chunk in one poll and takes no lock.
+//! complete body is stored as one contiguous chunk and nothing else, so that a hit is one chunk in one
+//! poll and takes no lock.
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -19,11 +20,20 @@ use tokio::sync::Notify;
 use super::chunks::Chunks;
 use super::reader::Reader;
 
-/// The bytes of one stored response, complete, growing or in part; shared by `Arc`.
+/// The bytes of one stored response, complete, growing or in part. A copy is the same body.
+#[derive(Clone, Debug)]
+pub struct Body(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// All there is, in one chunk.
+    Whole(Bytes),
+    Chunks(Arc<Growing>),
+}
+
+/// A body of several chunks, or of one that may still become more.
 #[derive(Debug)]
-pub struct Body {
-    /// Set once, when the body is complete and one chunk.
-    whole: OnceLock<Bytes>,
+pub(super) struct Growing {
     pub(super) state: Mutex<State>,
     /// Tells the writer that readers moved on or left.
     pub(super) moved: Notify,
@@ -103,16 +113,124 @@ impl fmt::Display for Cut {
 impl std::error::Error for Cut {}
 
 impl Body {
+    /// A complete body of one chunk.
+    pub(super) fn of(whole: Bytes) -> Self {
+        Body(Form::Whole(whole))
+    }
+
+    /// Reads `range`, which may end at `u64::MAX` for "to the end".
+    pub fn reader(&self, range: Range<u64>) -> Reader {
+        match &self.0 {
+            Form::Whole(whole) => {
+                let length = whole.len() as u64;
+                let (start, end) = (range.start.min(length), range.end.min(length));
+                Reader::of_chunk(whole.slice(start as usize..end.max(start) as usize))
+            }
+            Form::Chunks(growing) => growing.reader(range),
+        }
+    }
+
+    /// The complete body, if it is one chunk.
+    pub fn whole(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Form::Whole(whole) => Some(whole),
+            Form::Chunks(_) => None,
+        }
+    }
+
+    /// Whether both are the same body.
+    pub fn is_same(&self, other: &Body) -> bool {
+        match (&self.0, &other.0) {
+            (Form::Whole(one), Form::Whole(other)) => {
+                (one.as_ptr(), one.len()) == (other.as_ptr(), other.len())
+            }
+            (Form::Chunks(one), Form::Chunks(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    /// Whether every byte of the representation is there.
+    pub fn is_complete(&self) -> bool {
+        self.ask(|_| true, State::is_complete)
+    }
+
+    /// Whether all of `range` is there.
+    pub fn has(&self, range: Range<u64>) -> bool {
+        self.missing(range).is_empty()
+    }
+
+    /// The parts of `range` that are not there (yet).
+    pub fn missing(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        self.with_chunks(|chunks| chunks.missing(range))
+    }
+
+    /// The ranges that are there.
+    pub fn present(&self) -> Vec<Range<u64>> {
+        self.with_chunks(Chunks::present)
+    }
+
+    /// Length of the complete representation in bytes, once known.
+    pub fn total(&self) -> Option<u64> {
+        self.ask(|whole| Some(whole.len() as u64), |state| state.total)
+    }
+
+    /// Bytes held at present.
+    pub fn bytes(&self) -> u64 {
+        self.ask(|whole| whole.len() as u64, |state| state.chunks.bytes())
+    }
+
+    /// How many chunks hold them.
+    pub fn chunks(&self) -> usize {
+        self.with_chunks(Chunks::count)
+    }
+
+    /// How far the body has come.
+    pub fn end(&self) -> End {
+        self.ask(|_| End::Done, |state| state.end)
+    }
+
+    /// How many readers follow the growing body.
+    pub fn readers(&self) -> usize {
+        self.ask(|_| 0, |state| state.readers)
+    }
+
+    /// Where the writer of a growing body stands, and where it will stop if it knows.
+    pub fn progress(&self) -> (u64, Option<u64>) {
+        let all = |whole: &Bytes| (whole.len() as u64, Some(whole.len() as u64));
+        self.ask(all, |state| (state.next, state.until))
+    }
+
+    /// Looks at the chunks.
+    pub(super) fn with_chunks<T>(&self, look: impl FnOnce(&Chunks) -> T) -> T {
+        match &self.0 {
+            Form::Whole(whole) => {
+                let mut chunks = Chunks::default();
+                chunks.insert(0, whole.clone());
+                look(&chunks)
+            }
+            Form::Chunks(growing) => growing.with_chunks(look),
+        }
+    }
+
+    fn ask<T>(&self, whole: impl FnOnce(&Bytes) -> T, state: impl FnOnce(&State) -> T) -> T {
+        match &self.0 {
+            Form::Whole(bytes) => whole(bytes),
+            Form::Chunks(growing) => state(&growing.state.lock()),
+        }
+    }
+}
+
+impl From<Arc<Growing>> for Body {
+    fn from(growing: Arc<Growing>) -> Self {
+        Body(Form::Chunks(growing))
+    }
+}
+
+impl Growing {
     /// A growing body whose writer will fill `from..until` of a representation of `total` bytes, as
     /// far as those are known. `chunks` are there from the start.
-    pub(super) fn growing(
-        chunks: Chunks,
-        from: u64,
-        until: Option<u64>,
-        total: Option<u64>,
-    ) -> Self {
-        Body {
-            whole: OnceLock::new(),
+    pub(super) fn new(chunks: Chunks, from: u64, until: Option<u64>, total: Option<u64>) -> Self {
+        Growing {
             state: Mutex::new(State {
                 chunks,
                 end: End::Growing,
@@ -127,24 +245,28 @@ impl Body {
         }
     }
 
-    /// What another body holds, as a body of its own that will not grow. Copies no bytes.
-    pub(super) fn part_of(other: &Body) -> Self {
+    /// What there is by now, as a body of its own that will not grow. Copies no bytes.
+    pub(super) fn so_far(&self) -> Body {
         let (chunks, total) = {
-            let state = other.state.lock();
+            let state = self.state.lock();
             (state.chunks.clone(), state.total)
         };
-        let body = Body::growing(chunks, 0, Some(0), total);
-        body.state.lock().end = End::Done;
-        body
+        let part = Growing::new(chunks, 0, Some(0), total);
+        part.state.lock().end = End::Done;
+        Arc::new(part).into()
     }
 
-    /// Reads `range`, which may end at `u64::MAX` for "to the end".
-    pub fn reader(self: &Arc<Self>, range: Range<u64>) -> Reader {
-        if let Some(whole) = self.whole.get() {
-            let length = whole.len() as u64;
-            let (start, end) = (range.start.min(length), range.end.min(length));
-            return Reader::of_chunk(whole.slice(start as usize..end.max(start) as usize));
+    /// The body in the form to store it in, once nothing more will come.
+    pub(super) fn settled(self: &Arc<Self>) -> Body {
+        let state = self.state.lock();
+        if state.end != End::Done || !state.is_complete() || state.chunks.count() > 1 {
+            drop(state);
+            return self.clone().into();
         }
+        Body::of(state.chunks.read(0, u64::MAX).unwrap_or_default())
+    }
+
+    fn reader(self: &Arc<Self>, range: Range<u64>) -> Reader {
         let mut state = self.state.lock();
         let end = state.total.map_or(range.end, |total| total.min(range.end));
         let watch = (state.end == End::Growing).then(|| state.watch(range.start));
@@ -152,58 +274,28 @@ impl Body {
         Reader::walking(self.clone(), watch, range.start..end)
     }
 
-    /// The complete body, if it is one chunk.
-    pub fn whole(&self) -> Option<&Bytes> {
-        self.whole.get()
-    }
-
-    /// Whether every byte of the representation is there.
-    pub fn is_complete(&self) -> bool {
-        self.whole.get().is_some() || self.state.lock().is_complete()
-    }
-
-    /// Whether all of `range` is there.
-    pub fn has(&self, range: Range<u64>) -> bool {
-        self.missing(range).is_empty()
-    }
-
-    /// The parts of `range` that are not there (yet).
-    pub fn missing(&self, range: Range<u64>) -> Vec<Range<u64>> {
-        self.state.lock().chunks.missing(range)
-    }
-
-    /// The ranges that are there.
-    pub fn present(&self) -> Vec<Range<u64>> {
-        self.state.lock().chunks.present()
-    }
-
-    /// Length of the complete representation in bytes, once known.
-    pub fn total(&self) -> Option<u64> {
-        self.whole.get().map_or_else(|| self.state.lock().total, |whole| Some(whole.len() as u64))
-    }
-
     /// Bytes held at present.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.state.lock().chunks.bytes()
     }
 
-    /// How many chunks hold them.
-    pub fn chunks(&self) -> usize {
-        self.state.lock().chunks.count()
-    }
-
-    /// How far the body has come.
-    pub fn end(&self) -> End {
-        self.state.lock().end
-    }
-
-    /// How many readers follow the growing body.
-    pub fn readers(&self) -> usize {
+    /// How many readers there are.
+    pub(super) fn readers(&self) -> usize {
         self.state.lock().readers
     }
 
-    /// Where the writer of a growing body stands, and where it will stop if it knows.
-    pub fn progress(&self) -> (u64, Option<u64>) {
+    /// Length of the complete representation in bytes, once known.
+    pub(super) fn total(&self) -> Option<u64> {
+        self.state.lock().total
+    }
+
+    /// Whether every byte of the representation is there.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state.lock().is_complete()
+    }
+
+    /// Where the writer stands, and where it will stop if it knows.
+    pub(super) fn progress(&self) -> (u64, Option<u64>) {
         let state = self.state.lock();
         (state.next, state.until)
     }
@@ -238,16 +330,6 @@ impl Body {
     /// Puts one chunk in place of several with the same bytes.
     pub(super) fn replace(&self, at: u64, joined: Bytes) {
         self.state.lock().chunks.replace(at, joined);
-    }
-
-    /// Makes a complete body of one chunk readable without a lock.
-    pub(super) fn settle(&self) {
-        let state = self.state.lock();
-        if state.end != End::Done || !state.is_complete() || state.chunks.count() > 1 {
-            return;
-        }
-        let whole = state.chunks.read(0, u64::MAX).unwrap_or_default();
-        let _ = self.whole.set(whole);
     }
 
     /// From now on lets go of bytes that every reader has passed.

@@ -1,49 +1,66 @@
-//! A stored response, and all those of one URL.
+//! A stored response as it is used, and all those of one URL.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use http::HeaderMap;
 
 use super::COUNTERS;
 use super::body::Body;
-use super::budget::Charge;
-use crate::cache::{Key, Stored, VarySpec};
+use super::kept::Kept;
+use crate::cache::{Key, KeyRef, Question, Stored, VarySpec};
 use crate::header::accept_language;
 
-/// One stored response: its metadata, its body, and how often it was found.
+/// One stored response, or one that is being fetched, as a request sees it.
 #[derive(Debug)]
 pub struct Entry {
     /// Everything but the body.
-    pub stored: Arc<Stored>,
+    pub stored: Stored,
     /// The body; an update by a 304 shares it with the entry it replaces.
-    pub body: Arc<Body>,
-    hits: AtomicU32,
-    meta: u64,
-    /// Pays for the metadata; empty if the entry is not kept.
-    _charge: Charge,
+    pub body: Body,
+    /// What was found in the store, if it came from there.
+    kept: Option<Arc<Kept>>,
 }
 
-/// What an entry costs beyond its stored head, its key and its body: its own fields, the places that
-/// the index holds for it, and the allocator's waste.
-const ENTRY_OVERHEAD: u64 = 640;
-
 impl Entry {
-    pub(super) fn new(stored: Stored, body: Arc<Body>, charge: Charge) -> Self {
-        let meta = charge.bytes();
-        Entry { stored: Arc::new(stored), body, hits: AtomicU32::new(0), meta, _charge: charge }
+    /// An entry that look-ups do not find (yet).
+    pub(super) fn new(stored: Stored, body: Body) -> Arc<Self> {
+        Arc::new(Entry { stored, body, kept: None })
     }
 
-    /// The same entry with a body of its own, for a body that ended early but is good as far as it
-    /// goes. `charge` pays for the new metadata.
-    pub(super) fn with_body(&self, body: Arc<Body>, charge: Charge) -> Self {
-        let (stored, meta) = (self.stored.clone(), charge.bytes());
-        Entry { stored, body, hits: AtomicU32::new(0), meta, _charge: charge }
+    /// What the store holds, unpacked.
+    pub(super) fn found(kept: Arc<Kept>) -> Arc<Self> {
+        Arc::new(Entry { stored: kept.unpack(), body: kept.body.clone(), kept: Some(kept) })
     }
 
-    /// How many times lookups found this entry.
+    /// What the store holds, if it came from there.
+    pub(super) fn kept(&self) -> Option<&Arc<Kept>> {
+        self.kept.as_ref()
+    }
+
+    /// Whether it is this one, unpacked.
+    pub(super) fn is_of(&self, kept: &Arc<Kept>) -> bool {
+        self.kept.as_ref().is_some_and(|own| Arc::ptr_eq(own, kept))
+    }
+
+    /// Whether both are the same stored response: the same bytes under the same metadata.
+    pub fn is_same(&self, other: &Entry) -> bool {
+        match (&self.kept, &other.kept) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => std::ptr::eq(self, other),
+        }
+    }
+
+    /// The header fields, to be sent: without a copy if nobody else has the entry. It has none then.
+    pub fn take_headers(entry: &mut Arc<Self>) -> HeaderMap {
+        match Arc::get_mut(entry) {
+            Some(entry) => std::mem::take(&mut entry.stored.headers),
+            None => entry.stored.headers.clone(),
+        }
+    }
+
+    /// How many times look-ups found this entry.
     pub fn hits(&self) -> u32 {
-        self.hits.load(Ordering::Relaxed)
+        self.kept.as_ref().map_or(0, |kept| kept.hits())
     }
 
     /// Whether the whole representation is there, rather than ranges of it.
@@ -53,23 +70,8 @@ impl Entry {
 
     /// Bytes that the entry takes in memory.
     pub fn bytes(&self) -> u64 {
-        self.meta + self.body.bytes()
+        self.kept.as_ref().map_or_else(|| self.body.bytes(), |kept| kept.bytes())
     }
-
-    pub(super) fn found(&self) {
-        self.hits.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The new entry goes on counting where the old one was.
-    pub(super) fn inherit_hits(&self, from: &Entry) {
-        self.hits.store(from.hits(), Ordering::Relaxed);
-    }
-}
-
-/// Bytes to charge for the metadata of a response stored under `key`.
-pub(super) fn meta_bytes(key: &Key, stored: &Stored) -> u64 {
-    // The text is held by the index and by the variant's name.
-    ENTRY_OVERHEAD + (stored.weight() + 2 * key.weight()) as u64
 }
 
 /// By what a variant is found.
@@ -82,26 +84,29 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The names of a response to a request for `key` with `headers`.
-    pub(super) fn of(key: &Key, headers: &HeaderMap, stored: &Stored) -> Self {
-        let Some(spec) = &stored.vary else {
-            return Names { key: key.clone(), by_language: None };
-        };
+    /// The names of a response to a request for `key` with `headers`; `None` without `Vary`.
+    pub(super) fn of(key: &Key, headers: &HeaderMap, stored: &Stored) -> Option<Self> {
+        let spec = stored.vary.as_ref()?;
         let language = accept_language::content_language(&stored.headers);
         let by_language = language.and_then(|language| key.variant_in(spec, headers, &language));
-        Names { key: key.variant(spec, headers), by_language }
+        Some(Names { key: key.variant(spec, headers), by_language })
+    }
+
+    /// Bytes of memory that the texts take.
+    pub(super) fn weight(&self) -> usize {
+        self.key.weight() + self.by_language.as_ref().map_or(0, Key::weight)
     }
 }
 
 /// What a request would select by one `Vary`.
 struct Wanted<'a> {
     spec: &'a VarySpec,
-    key: Key,
-    by_language: Option<Key>,
+    key: Question,
+    by_language: Option<Question>,
 }
 
 impl<'a> Wanted<'a> {
-    fn new(key: &Key, spec: &'a VarySpec, headers: &HeaderMap) -> Self {
+    fn new(key: KeyRef<'_>, spec: &'a VarySpec, headers: &HeaderMap) -> Self {
         let favourite = if spec.by_language() { accept_language::favourite(headers) } else { None };
         let by_language = favourite.and_then(|language| key.variant_in(spec, headers, &language));
         Wanted { spec, key: key.variant(spec, headers), by_language }
@@ -109,113 +114,102 @@ impl<'a> Wanted<'a> {
 
     fn is(&self, names: &Names) -> bool {
         self.key == names.key
-            || (self.by_language.is_some() && self.by_language == names.by_language)
+            || matches!((&self.by_language, &names.by_language), (Some(a), Some(b)) if a == b)
     }
 }
 
-/// Everything stored for one URL: one response, or several that differ by `Vary`. Immutable; a
-/// change makes a new one.
-#[derive(Debug)]
-pub(super) struct Resource {
-    /// The newest first.
-    variants: Vec<Variant>,
-    /// Set when it was replaced or removed on purpose, so that the rest is evictions.
-    retired: AtomicBool,
-}
-
+/// Everything stored for one URL: one response, or several that differ by `Vary`. A change makes a
+/// new one. Two pointers, since the index has one of these for each URL.
 #[derive(Clone, Debug)]
-struct Variant {
-    names: Names,
-    entry: Arc<Entry>,
+pub(super) enum Resource {
+    One(Arc<Kept>),
+    /// The newest first.
+    Many(Arc<Vec<Arc<Kept>>>),
 }
 
 impl Resource {
-    /// A URL with one response.
-    pub(super) fn of(names: Names, entry: Arc<Entry>) -> Self {
-        Resource { variants: vec![Variant { names, entry }], retired: AtomicBool::new(false) }
-    }
-
     /// The newest response that a request with `headers` selects (RFC 9111 section 4.1).
-    pub(super) fn select(&self, key: &Key, headers: &HeaderMap) -> Option<&Arc<Entry>> {
+    pub(super) fn select(&self, key: KeyRef<'_>, headers: &HeaderMap) -> Option<&Arc<Kept>> {
         let mut known: Option<Wanted<'_>> = None;
-        for variant in &self.variants {
-            let Some(spec) = &variant.entry.stored.vary else {
-                return Some(&variant.entry);
+        for kept in self.variants() {
+            let Some(spec) = kept.vary() else {
+                return Some(kept);
             };
             let wanted = match known.take() {
                 Some(wanted) if wanted.spec == spec => wanted,
                 _ => Wanted::new(key, spec, headers),
             };
-            if wanted.is(&variant.names) {
-                return Some(&variant.entry);
+            if kept.names().is_some_and(|names| wanted.is(names)) {
+                return Some(kept);
             }
             known = Some(wanted);
         }
         None
     }
 
-    /// The `Vary` of the newest response that has one.
-    pub(super) fn latest_spec(&self) -> Option<&VarySpec> {
-        self.variants.iter().find_map(|variant| variant.entry.stored.vary.as_ref())
+    /// Whether this is stored for `key` and not for one that happens to have the same hash.
+    pub(super) fn is_for(&self, key: KeyRef<'_>) -> bool {
+        self.variants().first().is_some_and(|kept| kept.is_for(key))
     }
 
-    /// All entries, the newest first.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.variants.iter().map(|variant| &variant.entry)
+    /// The `Vary` of the newest response that has one.
+    pub(super) fn latest_spec(&self) -> Option<&VarySpec> {
+        self.variants().iter().find_map(|kept| kept.vary())
+    }
+
+    /// All responses, the newest first.
+    pub(super) fn variants(&self) -> &[Arc<Kept>] {
+        match self {
+            Resource::One(kept) => std::slice::from_ref(kept),
+            Resource::Many(variants) => variants,
+        }
     }
 
     /// Bytes of all variants together.
     pub(super) fn bytes(&self) -> u64 {
-        self.entries().map(|entry| entry.bytes()).sum()
+        self.variants().iter().map(|kept| kept.bytes()).sum()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.variants.is_empty()
-    }
-
-    /// The same with `entry` as the newest; it takes the place of the one with the same key. At most
+    /// The same with `new` as the newest; it takes the place of the one with the same names. At most
     /// `cap` variants stay, the newest.
-    pub(super) fn with(&self, names: Names, entry: Arc<Entry>, cap: usize) -> Self {
-        let others = self.variants.iter().filter(|variant| variant.names.key != names.key);
-        let mut variants: Vec<_> = others.cloned().collect();
-        variants.insert(0, Variant { names, entry });
+    pub(super) fn with(&self, new: Arc<Kept>, cap: usize) -> Self {
+        let others = self.variants().iter().filter(|kept| !named_alike(kept, &new));
+        let mut variants: Vec<_> = std::iter::once(&new).chain(others).cloned().collect();
         COUNTERS.variants_dropped.add(variants.len().saturating_sub(cap.max(1)) as u64);
         variants.truncate(cap.max(1));
-        Resource { variants, retired: AtomicBool::new(false) }
+        Resource::of(variants).unwrap_or(Resource::One(new))
     }
 
-    /// The same without `entry`.
-    pub(super) fn without(&self, entry: &Arc<Entry>) -> Self {
-        let others = self.variants.iter().filter(|variant| !Arc::ptr_eq(&variant.entry, entry));
-        Resource { variants: others.cloned().collect(), retired: AtomicBool::new(false) }
+    /// The same without `gone`; `None` if nothing is left.
+    pub(super) fn without(&self, gone: &Arc<Kept>) -> Option<Self> {
+        let others = self.variants().iter().filter(|kept| !Arc::ptr_eq(kept, gone));
+        Resource::of(others.cloned().collect())
+    }
+
+    fn of(mut variants: Vec<Arc<Kept>>) -> Option<Self> {
+        if variants.len() > 1 {
+            return Some(Resource::Many(Arc::new(variants)));
+        }
+        variants.pop().map(Resource::One)
     }
 
     /// Whether ranges of a representation would take the place of a whole one that came while they
     /// were being fetched.
-    pub(super) fn has_better(&self, names: &Names, entry: &Entry) -> bool {
-        let variant = self.variants.iter().find(|variant| variant.names.key == names.key);
-        !entry.is_whole()
-            && variant.is_some_and(|Variant { entry: held, .. }| {
-                held.is_whole() && held.stored.response_time >= entry.stored.request_time
+    pub(super) fn has_better(&self, new: &Kept) -> bool {
+        let rival = self.variants().iter().find(|kept| named_alike(kept, new));
+        !new.body.is_complete()
+            && rival.is_some_and(|rival| {
+                rival.body.is_complete() && rival.response_time() >= new.request_time()
             })
     }
 
-    /// The names of `entry`, if it is (still) one of these.
-    pub(super) fn names_of(&self, entry: &Arc<Entry>) -> Option<&Names> {
-        let variant = self.variants.iter().find(|variant| Arc::ptr_eq(&variant.entry, entry));
-        variant.map(|variant| &variant.names)
-    }
-
-    /// Says that this one goes on purpose and not for lack of room.
-    pub(super) fn retire(&self) {
-        self.retired.store(true, Ordering::Relaxed);
+    /// Whether `kept` is (still) one of these.
+    pub(super) fn holds(&self, kept: &Arc<Kept>) -> bool {
+        self.variants().iter().any(|held| Arc::ptr_eq(held, kept))
     }
 }
 
-impl Drop for Resource {
-    fn drop(&mut self) {
-        if !*self.retired.get_mut() {
-            COUNTERS.evicted.bump();
-        }
-    }
+/// Whether two variants have the same key.
+fn named_alike(one: &Kept, other: &Kept) -> bool {
+    one.names().map(|names| &names.key) == other.names().map(|names| &names.key)
 }

@@ -2,17 +2,15 @@
 //! not matter. The oldest goes when there are too many.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use crate::cache::Key;
+use crate::cache::{Key, KeyRef};
 
 #[derive(Debug)]
 pub(super) struct Memo<T> {
-    hasher: RandomState,
     shards: Box<[Mutex<Shard<T>>]>,
     per_shard: usize,
     /// So that an empty memory costs a look-up nothing.
@@ -21,8 +19,9 @@ pub(super) struct Memo<T> {
 
 #[derive(Debug)]
 struct Shard<T> {
-    facts: HashMap<Key, T, RandomState>,
-    line: VecDeque<Key>,
+    /// By the hash of the key.
+    facts: HashMap<u64, (Key, T), RandomState>,
+    line: VecDeque<u64>,
 }
 
 const SHARDS: usize = 32;
@@ -30,27 +29,29 @@ const SHARDS: usize = 32;
 impl<T: Clone> Memo<T> {
     /// A memory of at most about `most` facts.
     pub(super) fn new(most: usize) -> Self {
-        let hasher = RandomState::default();
-        let shard = || Shard { facts: HashMap::with_hasher(hasher.clone()), line: VecDeque::new() };
+        let shard = || Shard { facts: HashMap::default(), line: VecDeque::new() };
         let shards = std::iter::repeat_with(|| Mutex::new(shard())).take(SHARDS).collect();
-        Memo { hasher, shards, per_shard: most.div_ceil(SHARDS), count: AtomicUsize::new(0) }
+        Memo { shards, per_shard: most.div_ceil(SHARDS), count: AtomicUsize::new(0) }
     }
 
     /// What is known of `key`.
-    pub(super) fn get(&self, key: &Key) -> Option<T> {
+    pub(super) fn get(&self, key: KeyRef<'_>) -> Option<T> {
         if self.count() == 0 {
             return None;
         }
-        self.shard(key)?.lock().facts.get(key).cloned()
+        let shard = self.shard(key.hash64())?.lock();
+        let (known, fact) = shard.facts.get(&key.hash64())?;
+        (known.as_bytes() == key.as_bytes()).then(|| fact.clone())
     }
 
     /// Remembers `fact` of `key`.
     pub(super) fn put(&self, key: &Key, fact: T) {
-        let Some(shard) = self.shard(key) else { return };
+        let hash = key.hash64();
+        let Some(shard) = self.shard(hash) else { return };
         let mut shard = shard.lock();
-        if shard.facts.insert(key.clone(), fact).is_none() {
+        if shard.facts.insert(hash, (key.clone(), fact)).is_none() {
             self.count.fetch_add(1, Ordering::Relaxed);
-            shard.line.push_back(key.clone());
+            shard.line.push_back(hash);
         }
         // The line may name a key twice that was forgotten and learnt again: then it goes early.
         while shard.line.len() > self.per_shard {
@@ -65,8 +66,8 @@ impl<T: Clone> Memo<T> {
     /// Forgets what is known of `key`.
     pub(super) fn forget(&self, key: &Key) {
         if self.count() > 0
-            && let Some(shard) = self.shard(key)
-            && shard.lock().facts.remove(key).is_some()
+            && let Some(shard) = self.shard(key.hash64())
+            && shard.lock().facts.remove(&key.hash64()).is_some()
         {
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
@@ -77,7 +78,7 @@ impl<T: Clone> Memo<T> {
         self.count.load(Ordering::Relaxed)
     }
 
-    fn shard(&self, key: &Key) -> Option<&Mutex<Shard<T>>> {
-        self.shards.get((self.hasher.hash_one(key) >> 40) as usize % SHARDS)
+    fn shard(&self, hash: u64) -> Option<&Mutex<Shard<T>>> {
+        self.shards.get(hash as usize % SHARDS)
     }
 }

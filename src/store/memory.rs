@@ -1,48 +1,43 @@
-//! The memory tier: the window for new objects, and moka for those that proved themselves.
+//! The memory tier: an index of all that is stored, the window for new objects, and moka to say
+//! which of those that left the window are worth their room.
 //!
-//! A URL is in one of the two at a time. Lookups ask moka first, which notes the request even if it
-//! does not have the object; so by the time an object leaves the window, moka knows how often it was
-//! asked for and admits it or not (TinyLFU). Changes to a URL go through one of a few locks chosen by
-//! its hash; lookups take none of these.
+//! An object is found in the index wherever it stands; moka holds no more of it than its hash and
+//! its size. It hears of requests, those for new objects too, so by the time an object leaves the
+//! window moka knows how often it was asked for and admits it or not (TinyLFU); what it refuses or
+//! evicts leaves the index at once. It need not hear of each: see [`Kept::is_news`]. A look-up takes
+//! the lock of its part of the index and nothing else.
 //!
-//! moka frees what it let go of only when no thread can be reading it any more, which may be a while
-//! later. What we take out ourselves is therefore emptied first ([`Slot`]), so that its bytes are
-//! free at once; moka's own evictions lag behind, and its share of the budget leaves room for that.
+//! Changes to a URL also go through one of a few locks chosen by its hash, so that the index and moka
+//! learn of them in the same order. moka calls back with locks of its own held: it is never called
+//! under a lock of the index.
 
-use std::hash::BuildHasher;
+use std::collections::hash_map::Entry as Place;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
+use moka::notification::RemovalCause;
 use moka::sync::SegmentedCache;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::COUNTERS;
 use super::budget::Budget;
-use super::entry::Resource;
+use super::entry::{Entry, Resource};
+use super::index::{Held, Index, PROVED};
+use super::kept::Kept;
 use super::settings::Settings;
-use super::window::Window;
-use crate::cache::Key;
+use super::window::{Ticket, Window};
+use crate::cache::KeyRef;
 use crate::clock::Timestamp;
 
 pub(super) struct Memory {
+    index: Arc<Index>,
     window: Window,
-    main: SegmentedCache<Key, Arc<Slot>, RandomState>,
-    hasher: RandomState,
+    /// The hashes of what proved itself, and what they weigh.
+    proved: SegmentedCache<u64, u32, RandomState>,
     stripes: Box<[Mutex<()>]>,
-}
-
-/// What moka holds: a resource, or nothing once it has been taken out.
-struct Slot(ArcSwapOption<Resource>);
-
-impl Slot {
-    fn new(resource: Arc<Resource>) -> Arc<Self> {
-        Arc::new(Slot(ArcSwapOption::new(Some(resource))))
-    }
-
-    fn bytes(&self) -> u64 {
-        self.0.load().as_ref().map_or(0, |resource| resource.bytes())
-    }
+    /// Goes on about once a second.
+    tick: AtomicU32,
 }
 
 /// What to do with a URL's resource.
@@ -54,6 +49,9 @@ pub(super) enum Change {
 
 const STRIPES: usize = 256;
 
+/// One in so many look-ups of an object makes it popular for a while.
+const POPULAR: u32 = 8;
+
 /// moka counts weights in `u32`; in units of this many bytes an object may have a terabyte.
 const WEIGHT_UNIT: u64 = 256;
 
@@ -62,70 +60,127 @@ const LEAST_SEGMENT: u64 = 512 << 20;
 
 impl Memory {
     pub(super) fn new(settings: &Settings) -> Self {
-        let hasher = RandomState::default();
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let segments = (settings.main_bytes() / LEAST_SEGMENT).clamp(1, cores.next_power_of_two());
-        let main = SegmentedCache::builder(segments as usize)
+        let index = Arc::new(Index::new());
+        let found = index.clone();
+        let proved = SegmentedCache::builder(segments as usize)
             .max_capacity(settings.main_bytes() / WEIGHT_UNIT)
-            .weigher(|_: &Key, slot: &Arc<Slot>| {
-                slot.bytes().div_ceil(WEIGHT_UNIT).min(u64::from(u32::MAX)) as u32
+            .weigher(|_: &u64, weight: &u32| *weight)
+            .eviction_listener(move |hash, _, cause| {
+                if cause == RemovalCause::Size && found.remove(*hash, PROVED).is_some() {
+                    COUNTERS.evicted.bump();
+                }
             })
-            .build_with_hasher(hasher.clone());
+            .build_with_hasher(RandomState::default());
         let stripes = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
         let window = Window::new(settings.window_bytes(), settings.window_time.0);
-        Memory { window, main, hasher, stripes }
+        Memory { index, window, proved, stripes, tick: AtomicU32::new(1) }
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Arc<Resource>> {
-        self.main.get(key).and_then(|slot| slot.0.load_full()).or_else(|| self.window.get(key))
+    /// What is stored for `key`.
+    pub(super) fn get(&self, key: KeyRef<'_>) -> Option<Resource> {
+        self.index.get(key.hash64()).filter(|resource| resource.is_for(key))
     }
 
-    /// Changes what is held for `key` in one step; `alter` sees what is held now.
+    /// What was found for a request; counts the request, and tells moka if that is news.
+    pub(super) fn found(&self, key: KeyRef<'_>, kept: Arc<Kept>) -> Arc<Entry> {
+        let before = kept.found();
+        if kept.is_news(before, self.tick.load(Ordering::Relaxed)) {
+            self.missed(key);
+        }
+        self.index.unpack(key.hash64(), kept, before % POPULAR == POPULAR - 1)
+    }
+
+    /// Tells moka of a request.
+    pub(super) fn missed(&self, key: KeyRef<'_>) {
+        self.proved.get(&key.hash64());
+    }
+
+    /// Changes what is stored for `key` in one step; `alter` sees what is stored now.
     pub(super) fn change(
         &self,
-        key: &Key,
+        key: KeyRef<'_>,
         now: Timestamp,
         alter: impl FnOnce(Option<&Resource>) -> Change,
     ) {
-        {
-            let _alone = self.stripe(key);
-            let slot = self.main.get(key).filter(|slot| slot.0.load().is_some());
-            let in_main = slot.as_ref().and_then(|slot| slot.0.load_full());
-            let held = in_main.or_else(|| self.window.get(key));
-            let change = alter(held.as_deref());
-            if let (Some(held), Change::Put(_) | Change::Remove) = (&held, &change) {
-                held.retire();
+        let alone = self.stripe(key.hash64());
+        if let Some(replaced) = self.alter(key, now, alter) {
+            self.index.clear_desk(key.hash64());
+            drop(replaced);
+        }
+        drop(alone);
+        self.sweep(now);
+    }
+
+    /// Changes the index and tells moka; gives back what went, to be dropped without the lock.
+    fn alter(
+        &self,
+        key: KeyRef<'_>,
+        now: Timestamp,
+        alter: impl FnOnce(Option<&Resource>) -> Change,
+    ) -> Option<Resource> {
+        let hash = key.hash64();
+        let mut shard = self.index.shard(hash)?.write();
+        match shard.entry(hash) {
+            Place::Vacant(place) => {
+                if let Change::Put(new) = alter(None) {
+                    self.window.enter(Ticket { hash, since: now }, new.bytes());
+                    place.insert(Held { resource: new, since: now });
+                }
+                None
             }
-            match (change, slot) {
-                (Change::Nothing, _) => return,
-                (Change::Put(new), Some(slot)) => {
-                    // Whoever looks meanwhile sees the old one or the new one. moka is told, since
-                    // it weighs what is put in.
-                    slot.0.store(Some(Arc::new(new)));
-                    self.main.insert(key.clone(), slot);
+            Place::Occupied(mut place) => {
+                let same = place.get().resource.is_for(key);
+                let change = alter(Some(&place.get().resource).filter(|_| same));
+                let (before, new_to_us) =
+                    (place.get().resource.bytes(), place.get().since != PROVED);
+                match change {
+                    Change::Nothing => None,
+                    Change::Put(new) => {
+                        let after = new.bytes();
+                        let old = std::mem::replace(&mut place.get_mut().resource, new);
+                        drop(shard);
+                        match new_to_us {
+                            true => self.window.resize(before, after),
+                            false => self.proved.insert(hash, weight(after)),
+                        }
+                        Some(old)
+                    }
+                    // What is there is of another URL.
+                    Change::Remove if !same => None,
+                    Change::Remove => {
+                        let old = place.remove();
+                        drop(shard);
+                        match new_to_us {
+                            true => self.window.leave(before),
+                            false => self.proved.invalidate(&hash),
+                        }
+                        Some(old.resource)
+                    }
                 }
-                (Change::Put(new), None) => self.window.put(key, Arc::new(new), now),
-                (Change::Remove, Some(slot)) => {
-                    self.main.invalidate(key);
-                    slot.0.store(None);
-                }
-                (Change::Remove, None) => drop(self.window.remove(key)),
             }
         }
-        self.sweep(now);
     }
 
     /// Moves what the window has no room or time for on to moka.
     pub(super) fn sweep(&self, now: Timestamp) {
-        while let Some((key, ticket)) = self.window.due(now) {
-            self.promote(&key, ticket);
+        while let Some(ticket) = self.window.due(now) {
+            let _alone = self.stripe(ticket.hash);
+            self.promote(ticket);
         }
     }
 
     /// Brings moka up to date; for a quiet moment, about once a second.
     pub(super) fn settle(&self) {
-        self.main.run_pending_tasks();
-        self.window.tidy();
+        self.tick.fetch_add(1, Ordering::Relaxed);
+        self.index.tidy_desk();
+        self.proved.run_pending_tasks();
+        self.window.tidy(|ticket| {
+            let shard = self.index.shard(ticket.hash).map(|shard| shard.read());
+            let held = shard.as_ref().and_then(|shard| shard.get(&ticket.hash));
+            held.is_some_and(|held| held.since == ticket.since)
+        });
     }
 
     /// Evicts until `budget` has `bytes` to spare: from the window first what was never asked for
@@ -137,47 +192,62 @@ impl Memory {
         let spare = || budget.limit().saturating_sub(budget.used()) >= wanted;
         let mut evicted = 0;
         while !spare() && evicted < wanted {
-            let Some((key, ticket)) = self.window.oldest() else { break };
-            let _alone = self.stripe(&key);
-            let Some(resource) = self.window.leave(&key, ticket) else { continue };
-            if resource.entries().any(|entry| entry.hits() > 0) {
-                COUNTERS.offered.bump();
-                self.main.insert(key, Slot::new(resource));
-            } else {
-                evicted += resource.bytes();
+            let Some(ticket) = self.window.oldest() else { break };
+            let _alone = self.stripe(ticket.hash);
+            let asked_for = |kept: &Arc<Kept>| kept.hits() > 0;
+            match self.index.get(ticket.hash) {
+                Some(resource) if resource.variants().iter().any(asked_for) => self.promote(ticket),
+                _ => {
+                    let Some(gone) = self.index.remove(ticket.hash, ticket.since) else { continue };
+                    COUNTERS.evicted.bump();
+                    self.window.leave(gone.bytes());
+                    evicted += gone.bytes();
+                }
             }
         }
         if spare() || evicted >= wanted {
             return;
         }
-        self.main.run_pending_tasks();
-        for (key, slot) in self.main.iter() {
+        self.proved.run_pending_tasks();
+        for (hash, _) in self.proved.iter() {
             if spare() || evicted >= wanted {
                 break;
             }
-            let _alone = self.stripe(&key);
-            evicted += slot.bytes();
-            self.main.invalidate(&*key);
-            slot.0.store(None);
+            let _alone = self.stripe(*hash);
+            if let Some(gone) = self.index.remove(*hash, PROVED) {
+                COUNTERS.evicted.bump();
+                evicted += gone.bytes();
+            }
+            self.proved.invalidate(&*hash);
         }
     }
 
-    /// How many URLs are held, and their bytes: in the window, then in moka.
+    /// How many URLs are held, and their bytes: in the window, then of those that proved themselves.
     pub(super) fn held(&self) -> [(u64, u64); 2] {
-        let main = (self.main.entry_count(), self.main.weighted_size() * WEIGHT_UNIT);
-        [(self.window.count() as u64, self.window.bytes()), main]
+        let proved = (self.proved.entry_count(), self.proved.weighted_size() * WEIGHT_UNIT);
+        [(self.window.count(), self.window.bytes()), proved]
     }
 
-    fn promote(&self, key: &Key, ticket: u64) {
-        let _alone = self.stripe(key);
-        if let Some(resource) = self.window.leave(key, ticket) {
-            COUNTERS.offered.bump();
-            self.main.insert(key.clone(), Slot::new(resource));
-        }
+    /// Offers to moka what came into the window with `ticket`, unless that has gone before.
+    fn promote(&self, ticket: Ticket) {
+        let bytes = {
+            let mut shard = self.index.shard(ticket.hash).map(|shard| shard.write());
+            let held = shard.as_mut().and_then(|shard| shard.get_mut(&ticket.hash));
+            let Some(held) = held.filter(|held| held.since == ticket.since) else { return };
+            held.since = PROVED;
+            held.resource.bytes()
+        };
+        self.window.leave(bytes);
+        COUNTERS.offered.bump();
+        self.proved.insert(ticket.hash, weight(bytes));
     }
 
-    fn stripe(&self, key: &Key) -> Option<MutexGuard<'_, ()>> {
-        let index = self.hasher.hash_one(key) as usize % STRIPES;
-        self.stripes.get(index).map(|stripe| stripe.lock())
+    fn stripe(&self, hash: u64) -> Option<MutexGuard<'_, ()>> {
+        // The index takes the lowest bits.
+        self.stripes.get((hash >> 8) as usize % STRIPES).map(|stripe| stripe.lock())
     }
+}
+
+fn weight(bytes: u64) -> u32 {
+    bytes.div_ceil(WEIGHT_UNIT).min(u64::from(u32::MAX)) as u32
 }

@@ -8,10 +8,13 @@ mod body;
 mod budget;
 mod chunks;
 mod entry;
+mod index;
+mod kept;
 mod memo;
 mod memory;
 mod reader;
 mod settings;
+mod shape;
 mod window;
 mod writer;
 
@@ -33,14 +36,17 @@ pub use reader::Reader;
 pub use settings::Settings;
 pub use writer::{Doom, Writer};
 
-use crate::cache::{Key, Stored};
+use crate::cache::{Key, KeyRef, Stored};
 use crate::clock::{Clock, Timestamp};
 use crate::count::Counter;
 use crate::header::no_vary_search::NoVarySearch;
+use body::Growing;
 use chunks::Chunks;
 use entry::{Names, Resource};
+use kept::{Head, Kept};
 use memo::Memo;
 use memory::{Change, Memory};
+use shape::Shapes;
 use writer::{Place, STEP};
 
 /// What the store has done since the start.
@@ -94,6 +100,7 @@ pub struct Store {
     clock: Clock,
     budget: Arc<Budget>,
     memory: Memory,
+    shapes: Shapes,
     /// URLs that are uncacheable until then.
     markers: Memo<Timestamp>,
     /// Paths and which parts of their queries do not matter.
@@ -166,6 +173,7 @@ impl Store {
         Arc::new(Store {
             budget: Budget::new(settings.memory.0),
             memory: Memory::new(&settings),
+            shapes: Shapes::default(),
             markers: Memo::new(most),
             searches: Memo::new(most),
             objects: AtomicU64::new(1),
@@ -181,31 +189,45 @@ impl Store {
 
     /// Looks for a response to a request for `key` with `headers`. Takes no lock that more than a
     /// few other URLs share.
-    pub fn get(&self, key: &Key, headers: &HeaderMap) -> Lookup {
-        let lookup = self.peek(key, headers);
-        if let Lookup::Found(entry) = &lookup {
-            entry.found();
+    pub fn get<'a>(&self, key: impl Into<KeyRef<'a>>, headers: &HeaderMap) -> Lookup {
+        let key = key.into();
+        match self.select(key, headers) {
+            Ok(kept) => Lookup::Found(self.memory.found(key, kept)),
+            Err(lookup) => {
+                // What is not going to be stored need not prove itself.
+                if !matches!(lookup, Lookup::Marker(_)) {
+                    self.memory.missed(key);
+                }
+                lookup
+            }
         }
-        lookup
     }
 
     /// The same without counting the hit.
-    pub fn peek(&self, key: &Key, headers: &HeaderMap) -> Lookup {
-        let resource = self.memory.get(key);
-        if let Some(entry) = resource.as_ref().and_then(|held| held.select(key, headers)) {
-            return Lookup::Found(entry.clone());
+    pub fn peek<'a>(&self, key: impl Into<KeyRef<'a>>, headers: &HeaderMap) -> Lookup {
+        match self.select(key.into(), headers) {
+            Ok(kept) => Lookup::Found(Entry::found(kept)),
+            Err(lookup) => lookup,
         }
-        match self.markers.get(key) {
+    }
+
+    /// What is stored and selected, or what there is instead.
+    fn select(&self, key: KeyRef<'_>, headers: &HeaderMap) -> Result<Arc<Kept>, Lookup> {
+        let resource = self.memory.get(key);
+        if let Some(kept) = resource.as_ref().and_then(|held| held.select(key, headers)) {
+            return Ok(kept.clone());
+        }
+        Err(match self.markers.get(key) {
             Some(until) if until > self.clock.now() => Lookup::Marker(until),
             _ if resource.is_some() => Lookup::VaryMiss,
             _ => Lookup::Absent,
-        }
+        })
     }
 
     /// Key of the variant that a request with `headers` would select by the newest `Vary` known;
     /// `key` itself if none is.
     pub fn variant_key(&self, key: &Key, headers: &HeaderMap) -> Key {
-        let resource = self.memory.get(key);
+        let resource = self.memory.get(key.into());
         match resource.as_ref().and_then(|held| held.latest_spec()) {
             Some(spec) => key.variant(spec, headers),
             None => key.clone(),
@@ -214,7 +236,9 @@ impl Store {
 
     /// Everything stored for a URL, the newest first.
     pub fn variants(&self, key: &Key) -> Vec<Arc<Entry>> {
-        self.memory.get(key).map_or_else(Vec::new, |held| held.entries().cloned().collect())
+        let resource = self.memory.get(key.into());
+        let held = resource.as_ref().map_or_else(Default::default, Resource::variants);
+        held.iter().cloned().map(Entry::found).collect()
     }
 
     /// Opens an entry for a response. Its body can be read at once; look-ups find it when the
@@ -222,6 +246,7 @@ impl Store {
     pub fn insert(self: &Arc<Self>, incoming: Incoming<'_>) -> (Arc<Entry>, Writer) {
         let Incoming { key, request_headers, stored, part, max_variants, doom } = incoming;
         let names = Names::of(key, request_headers, &stored);
+        let head = Head::new(&self.shapes, key.into(), names, &stored);
         let total = stored.total;
         let (chunks, from, until) = match part {
             Some(Part { range, onto }) => {
@@ -232,47 +257,54 @@ impl Store {
         };
         let expected = until.map_or(STEP, |until| until.saturating_sub(from));
         let fits = chunks.bytes() + until.map_or(0, |_| expected) <= self.settings.largest_kept();
-        let meta = entry::meta_bytes(key, &stored);
+        let meta = head.weight();
         let reserve = fits.then(|| self.reserve(meta.saturating_add(expected))).flatten();
         let keeps = reserve.is_some();
         let mut reserve = reserve.unwrap_or_else(|| self.budget.nothing());
-        let body = Arc::new(Body::growing(chunks, from, until, total));
+        let body = Arc::new(Growing::new(chunks, from, until, total));
         if !keeps {
             COUNTERS.outgrown.bump();
             body.slide();
         }
-        let entry = Arc::new(Entry::new(stored, body, reserve.split(meta)));
-        let place = Place { key: key.clone(), names, max_variants, doom };
-        let store = self.clone();
-        let writer =
-            Writer { store, entry: entry.clone(), place, reserve, keeps, joined: from, pieces: 0 };
+        let entry = Entry::new(stored, body.clone().into());
+        let writer = Writer {
+            store: self.clone(),
+            entry: entry.clone(),
+            body,
+            place: Place { key: key.clone(), max_variants, doom },
+            head: keeps.then_some(head),
+            meta: reserve.split(meta),
+            reserve,
+            keeps,
+            joined: from,
+            pieces: 0,
+        };
         (entry, writer)
     }
 
     /// Replaces an entry's metadata after a 304 (RFC 9111 section 4.3.4) or a HEAD (4.3.5); both
     /// share the body. If the old entry is not stored any more, the new one is not either.
     pub fn update(&self, key: &Key, entry: &Arc<Entry>, stored: Stored) -> Arc<Entry> {
-        let meta = entry::meta_bytes(key, &stored);
-        let charge = self.reserve(meta);
-        let paid = charge.is_some();
-        let charge = charge.unwrap_or_else(|| self.budget.nothing());
-        let updated = Arc::new(Entry::new(stored, entry.body.clone(), charge));
-        updated.inherit_hits(entry);
-        self.memory.change(key, self.clock.now(), |held| {
-            match held.and_then(|held| Some((held, held.names_of(entry)?))) {
-                Some((held, names)) if paid => {
+        let Some(old) = entry.kept() else { return self.aside(entry, stored) };
+        let head = Head::new(&self.shapes, key.into(), old.names().cloned(), &stored);
+        let Some(charge) = self.reserve(head.weight()) else { return self.aside(entry, stored) };
+        let updated = Arc::new(Kept::new(head, entry.body.clone(), charge));
+        updated.inherit_hits(old);
+        self.memory.change(key.into(), self.clock.now(), |held| {
+            match held.filter(|held| held.holds(old)) {
+                Some(held) => {
                     COUNTERS.updated.bump();
-                    Change::Put(held.with(names.clone(), updated.clone(), usize::MAX))
+                    Change::Put(held.with(updated.clone(), usize::MAX))
                 }
-                _ => Change::Nothing,
+                None => Change::Nothing,
             }
         });
-        updated
+        Entry::found(updated)
     }
 
     /// The entry with other metadata, for one client alone: look-ups go on finding it as it is.
     pub fn aside(&self, entry: &Arc<Entry>, stored: Stored) -> Arc<Entry> {
-        Arc::new(Entry::new(stored, entry.body.clone(), self.budget.nothing()))
+        Entry::new(stored, entry.body.clone())
     }
 
     /// Remembers that `key` is uncacheable until then.
@@ -284,7 +316,7 @@ impl Store {
     /// Which parts of its queries do not matter for a path (`No-Vary-Search`), by its
     /// [`path_key`](crate::cache::path_key). `None` at once while no path has such a rule.
     pub fn search_rule(&self, path: &Key) -> Option<Arc<NoVarySearch>> {
-        self.searches.get(path)
+        self.searches.get(path.into())
     }
 
     /// Whether any path has such a rule, so that it is worth making its key.
@@ -308,7 +340,7 @@ impl Store {
     /// Removes a URL: all its variants, and its mark.
     pub fn remove(&self, key: &Key) {
         self.markers.forget(key);
-        self.memory.change(key, self.clock.now(), |held| match held {
+        self.memory.change(key.into(), self.clock.now(), |held| match held {
             Some(_) => {
                 COUNTERS.removed.bump();
                 Change::Remove
@@ -318,12 +350,11 @@ impl Store {
     }
 
     /// Removes one entry of a URL.
-    pub fn remove_entry(&self, key: &Key, entry: &Arc<Entry>) {
-        self.memory.change(key, self.clock.now(), |held| {
-            match held.filter(|held| held.names_of(entry).is_some()).map(|held| held.without(entry))
-            {
-                Some(rest) if rest.is_empty() => Change::Remove,
-                Some(rest) => Change::Put(rest),
+    pub fn remove_entry(&self, key: &Key, entry: &Entry) {
+        let Some(gone) = entry.kept() else { return };
+        self.memory.change(key.into(), self.clock.now(), |held| {
+            match held.filter(|held| held.holds(gone)) {
+                Some(held) => held.without(gone).map_or(Change::Remove, Change::Put),
                 None => Change::Nothing,
             }
         });
@@ -362,21 +393,20 @@ impl Store {
         charge
     }
 
-    /// Puts a complete entry where look-ups find it, unless it is doomed.
-    fn place(&self, place: &Place, entry: Arc<Entry>) -> bool {
+    /// Puts a complete response where look-ups find it, unless it is doomed.
+    fn place(&self, place: &Place, kept: Kept) -> bool {
         let mut placed = false;
-        let bytes = entry.bytes();
-        self.memory.change(&place.key, self.clock.now(), |held| {
+        let bytes = kept.bytes();
+        self.memory.change((&place.key).into(), self.clock.now(), |held| {
             // Asked under the lock that a removal takes: whoever dooms the fill before removing
             // the URL cannot be overtaken.
-            if place.doom.is_set() || held.is_some_and(|held| held.has_better(&place.names, &entry))
-            {
+            if place.doom.is_set() || held.is_some_and(|held| held.has_better(&kept)) {
                 return Change::Nothing;
             }
             placed = true;
-            let others =
-                held.map(|held| held.with(place.names.clone(), entry.clone(), place.max_variants));
-            Change::Put(others.unwrap_or_else(|| Resource::of(place.names.clone(), entry)))
+            let kept = Arc::new(kept);
+            let others = held.map(|held| held.with(kept.clone(), place.max_variants));
+            Change::Put(others.unwrap_or(Resource::One(kept)))
         });
         if placed {
             self.markers.forget(&place.key);

@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::body::{Body, Cut, End};
+use super::body::{Cut, End, Growing};
 
-/// Reads a range of a [`Body`] from front to back. Also an [`http_body::Body`].
+/// Reads a range of a [`Body`](super::Body) from front to back. Also an [`http_body::Body`].
 #[derive(Debug)]
 pub struct Reader {
     source: Source,
@@ -21,7 +21,7 @@ pub struct Reader {
 #[derive(Debug)]
 enum Source {
     Chunk(Bytes),
-    Walk { body: Arc<Body>, watch: Option<usize> },
+    Walk { body: Arc<Growing>, watch: Option<usize> },
     Failed(Cut),
 }
 
@@ -33,7 +33,7 @@ impl Reader {
     }
 
     /// A reader that takes `range` from `body`; `watch` is its place there if the body grows.
-    pub(super) fn walking(body: Arc<Body>, watch: Option<usize>, range: Range<u64>) -> Self {
+    pub(super) fn walking(body: Arc<Growing>, watch: Option<usize>, range: Range<u64>) -> Self {
         Reader { source: Source::Walk { body, watch }, position: range.start, end: range.end }
     }
 
@@ -108,7 +108,7 @@ impl http_body::Body for Reader {
 }
 
 fn walk(
-    body: &Body,
+    body: &Growing,
     watch: Option<usize>,
     position: &mut u64,
     end: u64,

@@ -1,70 +1,38 @@
-//! Where new objects wait until they have proved themselves: first in, first out, by bytes.
+//! The line in which new objects wait until they have proved themselves: first in, first out, by
+//! bytes.
 //!
 //! moka has no admission window of its own, so that an object which is asked for in bursts would be
 //! refused before its second request. Here every new object stays for a while whatever its
 //! frequency, and is then offered to moka, which has counted its requests meanwhile.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_utils::CachePadded;
-use foldhash::fast::RandomState;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
-use super::entry::Resource;
-use crate::cache::Key;
 use crate::clock::Timestamp;
 
-/// The maps are read on every hit and so spread over many locks; the queue is not.
 #[derive(Debug)]
 pub(super) struct Window {
     capacity: u64,
     longest: Duration,
     bytes: AtomicU64,
-    hasher: RandomState,
-    shards: Box<[CachePadded<RwLock<Shard>>]>,
-    queue: Mutex<Queue>,
+    count: AtomicU64,
+    line: Mutex<VecDeque<Ticket>>,
 }
 
-type Shard = HashMap<Key, Placed, RandomState>;
-
-#[derive(Debug)]
-struct Placed {
-    resource: Arc<Resource>,
-    bytes: u64,
-    ticket: u64,
+/// A place in the line, good as long as the object stands in the index with the same time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    pub(super) hash: u64,
+    pub(super) since: Timestamp,
 }
-
-#[derive(Debug, Default)]
-struct Queue {
-    line: VecDeque<Ticket>,
-    last: u64,
-}
-
-#[derive(Debug)]
-struct Ticket {
-    number: u64,
-    key: Key,
-    since: Timestamp,
-}
-
-const SHARDS: usize = 64;
 
 impl Window {
     pub(super) fn new(capacity: u64, longest: Duration) -> Self {
-        let hasher = RandomState::default();
-        let shard = || CachePadded::new(RwLock::new(HashMap::with_hasher(hasher.clone())));
-        let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
-        let (bytes, queue) = (AtomicU64::new(0), Mutex::new(Queue::default()));
-        Window { capacity, longest, bytes, hasher, shards, queue }
-    }
-
-    /// What is held for `key`.
-    pub(super) fn get(&self, key: &Key) -> Option<Arc<Resource>> {
-        Some(self.shard(key)?.read().get(key)?.resource.clone())
+        let (bytes, count) = (AtomicU64::new(0), AtomicU64::new(0));
+        Window { capacity, longest, bytes, count, line: Mutex::default() }
     }
 
     /// Bytes of all objects in the window.
@@ -73,95 +41,54 @@ impl Window {
     }
 
     /// How many URLs are in the window.
-    pub(super) fn count(&self) -> usize {
-        self.shards.iter().map(|shard| shard.read().len()).sum()
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
-    /// Holds `resource` for `key`. One that takes the place of another keeps its place in the line.
-    pub(super) fn put(&self, key: &Key, resource: Arc<Resource>, now: Timestamp) {
-        let Some(shard) = self.shard(key) else { return };
-        let bytes = resource.bytes();
+    /// A URL of `bytes` comes in, at the end of the line.
+    pub(super) fn enter(&self, ticket: Ticket, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let mut shard = shard.write();
-        if let Some(placed) = shard.get_mut(key) {
-            let before = std::mem::replace(&mut placed.bytes, bytes);
-            let old = std::mem::replace(&mut placed.resource, resource);
-            self.bytes.fetch_sub(before, Ordering::Relaxed);
-            drop(shard);
-            drop(old);
-            return;
-        }
-        let ticket = {
-            let mut queue = self.queue.lock();
-            queue.last += 1;
-            let number = queue.last;
-            queue.line.push_back(Ticket { number, key: key.clone(), since: now });
-            number
-        };
-        shard.insert(key.clone(), Placed { resource, bytes, ticket });
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.line.lock().push_back(ticket);
     }
 
-    /// Takes out what is held for `key`.
-    pub(super) fn remove(&self, key: &Key) -> Option<Arc<Resource>> {
-        let placed = self.shard(key)?.write().remove(key)?;
-        self.bytes.fetch_sub(placed.bytes, Ordering::Relaxed);
-        Some(placed.resource)
+    /// A URL changes its size. It keeps its place in the line.
+    pub(super) fn resize(&self, before: u64, after: u64) {
+        self.bytes.fetch_add(after, Ordering::Relaxed);
+        self.bytes.fetch_sub(before, Ordering::Relaxed);
     }
 
-    /// The key next in line to leave, and its ticket, if the window is too full or that object has
-    /// been in it for too long.
-    pub(super) fn due(&self, now: Timestamp) -> Option<(Key, u64)> {
+    /// A URL of `bytes` goes, wherever it stood.
+    pub(super) fn leave(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Who is next to leave, if the window is too full or they have been in it for too long.
+    pub(super) fn due(&self, now: Timestamp) -> Option<Ticket> {
         let full = self.bytes() > self.capacity;
-        let mut queue = self.queue.lock();
-        let since = queue.line.front()?.since;
-        (full || now.since(since) >= self.longest).then(|| queue.pop())?
+        let mut line = self.line.lock();
+        let since = line.front()?.since;
+        (full || now.since(since) >= self.longest).then(|| line.pop_front())?
     }
 
-    /// The key next in line to leave, and its ticket.
-    pub(super) fn oldest(&self) -> Option<(Key, u64)> {
-        self.queue.lock().pop()
-    }
-
-    /// Takes out what came in with `ticket`; `None` if that has gone before.
-    pub(super) fn leave(&self, key: &Key, ticket: u64) -> Option<Arc<Resource>> {
-        let mut shard = self.shard(key)?.write();
-        if shard.get(key)?.ticket != ticket {
-            return None;
-        }
-        let placed = shard.remove(key)?;
-        self.bytes.fetch_sub(placed.bytes, Ordering::Relaxed);
-        Some(placed.resource)
+    /// Who is next to leave.
+    pub(super) fn oldest(&self) -> Option<Ticket> {
+        self.line.lock().pop_front()
     }
 
     /// Drops tickets whose object has gone. Without this, URLs that are purged and fetched again
     /// and again would lengthen the line without filling the window.
-    pub(super) fn tidy(&self) {
-        let mut queue = self.queue.lock();
-        if queue.line.len() < 1024 || queue.line.len() < 2 * self.count() {
+    pub(super) fn tidy(&self, is_live: impl Fn(&Ticket) -> bool) {
+        let mut held = self.line.lock();
+        if held.len() < 1024 || (held.len() as u64) < 2 * self.count() {
             return;
         }
-        let line = std::mem::take(&mut queue.line);
-        drop(queue);
-        let live = |ticket: &Ticket| {
-            let placed = self.shard(&ticket.key).map(|shard| shard.read());
-            placed.and_then(|shard| shard.get(&ticket.key).map(|placed| placed.ticket))
-                == Some(ticket.number)
-        };
-        let mut line: VecDeque<Ticket> = line.into_iter().filter(live).collect();
-        let mut queue = self.queue.lock();
-        line.append(&mut queue.line);
-        queue.line = line;
-    }
-
-    fn shard(&self, key: &Key) -> Option<&RwLock<Shard>> {
-        // The map inside uses the same hasher and its low bits, so the shard is chosen by others.
-        let index = (self.hasher.hash_one(key) >> 40) as usize % SHARDS;
-        self.shards.get(index).map(|shard| &**shard)
-    }
-}
-
-impl Queue {
-    fn pop(&mut self) -> Option<(Key, u64)> {
-        self.line.pop_front().map(|ticket| (ticket.key, ticket.number))
+        let mut line = std::mem::take(&mut *held);
+        drop(held);
+        line.retain(is_live);
+        let mut held = self.line.lock();
+        line.append(&mut held);
+        *held = line;
     }
 }

@@ -13,9 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::body::{Body, Cut, End};
+use super::body::{Body, Cut, End, Growing};
 use super::budget::Charge;
-use super::entry::{Entry, Names, meta_bytes};
+use super::entry::Entry;
+use super::kept::{Head, Kept};
 use super::{COUNTERS, Store};
 use crate::cache::Key;
 
@@ -41,7 +42,12 @@ impl Doom {
 pub struct Writer {
     pub(super) store: Arc<Store>,
     pub(super) entry: Arc<Entry>,
+    pub(super) body: Arc<Growing>,
     pub(super) place: Place,
+    /// What will be stored; gone once it is, or if it will not be.
+    pub(super) head: Option<Head>,
+    /// Pays for that.
+    pub(super) meta: Charge,
     /// Paid for and not used yet.
     pub(super) reserve: Charge,
     /// Whether the body will be stored; else it is only streamed.
@@ -56,7 +62,6 @@ pub struct Writer {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) key: Key,
-    pub(super) names: Names,
     pub(super) max_variants: usize,
     pub(super) doom: Doom,
 }
@@ -98,7 +103,7 @@ impl Writer {
     /// kept and nobody reads it. The body stays open: the caller drops the writer or cuts.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), Cut> {
         let length = bytes.len() as u64;
-        let (next, until) = self.entry.body.progress();
+        let (next, until) = self.body.progress();
         if until.is_some_and(|until| next + length > until) {
             return Err(Cut::Length);
         }
@@ -109,14 +114,14 @@ impl Writer {
             self.give_up_keeping();
         }
         if self.keeps {
-            self.entry.body.push(paid(bytes, self.reserve.split(length)));
+            self.body.push(paid(bytes, self.reserve.split(length)));
             self.pieces += 1;
             self.join_when_due();
             return Ok(());
         }
         match self.room(length).await? {
-            Some(charge) => self.entry.body.push(paid(bytes, charge)),
-            None => self.entry.body.push(bytes),
+            Some(charge) => self.body.push(paid(bytes, charge)),
+            None => self.body.push(bytes),
         }
         Ok(())
     }
@@ -142,14 +147,13 @@ impl Writer {
     /// # Errors
     /// [`Cut::Length`] if bytes are missing that were announced; the body is then cut.
     pub fn finish(mut self) -> Result<bool, Cut> {
-        let (next, until) = self.entry.body.progress();
+        let (next, until) = self.body.progress();
         if until.is_some_and(|until| next != until) {
-            self.entry.body.close(End::Cut(Cut::Length));
+            self.body.close(End::Cut(Cut::Length));
             return Err(Cut::Length);
         }
-        self.entry.body.close(End::Done);
-        let entry = self.entry.clone();
-        Ok(self.commit(entry))
+        self.body.close(End::Done);
+        Ok(self.commit(|body| body.settled()))
     }
 
     /// Cuts the body: its readers get what is there and then `why`. With `keep_part`, what is there
@@ -157,38 +161,30 @@ impl Writer {
     /// strong validator (RFC 9111 section 3.3).
     pub fn cut(mut self, why: Cut, keep_part: bool) {
         COUNTERS.cut.bump();
-        self.entry.body.close(End::Cut(why));
-        if !keep_part || self.entry.body.total().is_none() || self.entry.body.bytes() == 0 {
-            return;
-        }
-        let meta = meta_bytes(&self.place.key, &self.entry.stored);
-        if let Some(charge) = self.store.reserve(meta) {
-            let part = Arc::new(Body::part_of(&self.entry.body));
-            let entry = Arc::new(self.entry.with_body(part, charge));
-            self.commit(entry);
+        self.body.close(End::Cut(why));
+        if keep_part && self.body.total().is_some() && self.body.bytes() > 0 {
+            self.commit(|body| body.so_far());
         }
     }
 
-    fn commit(&mut self, entry: Arc<Entry>) -> bool {
-        if !self.keeps {
-            return false;
-        }
+    fn commit(&mut self, form: impl FnOnce(&Arc<Growing>) -> Body) -> bool {
+        let Some(head) = self.head.take().filter(|_| self.keeps) else { return false };
         self.reserve.release();
-        let body = &entry.body;
-        let (next, _) = self.entry.body.progress();
-        if body.is_complete() && body.total().is_some_and(|total| total <= SLAB) {
+        let (next, _) = self.body.progress();
+        let total = self.body.total().unwrap_or_default();
+        if self.body.is_complete() && total <= SLAB {
             // All of it, even if it is one piece: that may pin a larger buffer.
-            self.join(body, 0, body.total().unwrap_or_default());
+            self.join(0, total);
         } else {
-            self.join(body, self.joined, next);
+            self.join(self.joined, next);
         }
-        body.settle();
-        self.store.place(&self.place, entry)
+        let charge = self.meta.split(u64::MAX);
+        self.store.place(&self.place, Kept::new(head, form(&self.body), charge))
     }
 
     /// Whether `length` more bytes may be kept; reserves for them.
     fn afford(&mut self, length: u64) -> bool {
-        if self.entry.body.bytes() + length > self.store.largest_kept() {
+        if self.body.bytes() + length > self.store.largest_kept() {
             return false;
         }
         let lacking = length.saturating_sub(self.reserve.bytes());
@@ -205,20 +201,22 @@ impl Writer {
         }
         COUNTERS.outgrown.bump();
         self.keeps = false;
+        self.head = None;
+        self.meta.release();
         self.reserve.release();
-        self.entry.body.slide();
+        self.body.slide();
     }
 
     fn join_when_due(&mut self) {
-        let (next, _) = self.entry.body.progress();
+        let (next, _) = self.body.progress();
         if next - self.joined >= SLAB {
-            self.join(&self.entry.body, self.joined, next);
+            self.join(self.joined, next);
             (self.joined, self.pieces) = (next, 0);
         } else if self.pieces > PIECES {
             // Neighbours of like size become one, so that each byte is copied a few times only
             // however small the pieces are that the origin sends.
             let (mut together, mut joined) = (0, 0);
-            self.entry.body.with_chunks(|chunks| {
+            self.body.with_chunks(|chunks| {
                 for length in chunks.lengths_back_from(next, self.joined) {
                     if together > 0 && length > 2 * together {
                         break;
@@ -228,27 +226,28 @@ impl Writer {
                 }
             });
             if joined > 1 {
-                self.join(&self.entry.body, next - together, next);
+                self.join(next - together, next);
                 self.pieces -= joined - 1;
             }
         }
     }
 
     /// Makes one chunk of `from..until`, if the copy can be paid for.
-    fn join(&self, body: &Body, from: u64, until: u64) {
+    fn join(&self, from: u64, until: u64) {
         if from >= until {
             return;
         }
         let Some(charge) = self.store.budget().try_charge(until - from) else { return };
-        let Some(pieces) = body.with_chunks(|chunks| chunks.pieces(from..until)) else { return };
-        body.replace(from, paid(pieces.concat().into_boxed_slice(), charge));
+        let pieces = self.body.with_chunks(|chunks| chunks.pieces(from..until));
+        let Some(pieces) = pieces else { return };
+        self.body.replace(from, paid(pieces.concat().into_boxed_slice(), charge));
     }
 
     /// Waits until the readers of a stream have room for `length` more bytes, and cuts those who
     /// hold it up for too long. A piece always fits when all before it is read: it is then in
     /// transit, as in a proxy without a cache, and not charged.
     async fn room(&self, length: u64) -> Result<Option<Charge>, Cut> {
-        let body = &self.entry.body;
+        let body = &self.body;
         loop {
             let unread = body.unread();
             if unread == 0 {
@@ -273,6 +272,6 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         // Does nothing after `finish` and `cut`.
-        self.entry.body.close(End::Cut(Cut::Abandoned));
+        self.body.close(End::Cut(Cut::Abandoned));
     }
 }

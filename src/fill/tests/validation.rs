@@ -35,7 +35,7 @@ async fn one_304_revalidates_for_all_who_wait_and_shares_the_body() {
     let outcomes = stage.crowd(50, &client("/v").having(old.clone())).await;
     assert_eq!((stage.fetches(), count(&outcomes, "revalidated")), (2, 50));
     let new = stage.stored("/v").unwrap();
-    assert!(std::sync::Arc::ptr_eq(&new.body, &old.body));
+    assert!(new.body.is_same(&old.body));
     assert_eq!(new.stored.headers["x-new"], "yes");
     // Who has the old one in hand still and asks a moment later gets the new one.
     let outcome = stage.obtain(&client("/v").having(old)).await;

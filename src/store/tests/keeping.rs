@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn value(text: &'static str) -> HeaderValue {
+    HeaderValue::from_static(text)
+}
+
 #[test]
 fn a_new_object_is_found_in_the_window_and_later_in_moka() {
     let (store, clock) = store_of(16 * MIB);
@@ -114,9 +118,9 @@ fn an_update_shares_the_body_and_spares_other_variants() {
     let entry = fill(&store, &key, 10);
     found(&store, &key);
     let updated = store.update(&key, &entry, stored(Some(10)));
-    assert!(Arc::ptr_eq(&updated.body, &entry.body));
+    assert!(updated.body.is_same(&entry.body));
     let again = found(&store, &key).unwrap();
-    assert!(Arc::ptr_eq(&again, &updated));
+    assert!(again.is_same(&updated));
     assert_eq!(again.hits(), 2);
     store.remove(&key);
     store.update(&key, &again, stored(Some(10)));
@@ -187,4 +191,68 @@ fn marks_expire_and_are_bounded() {
     assert!(matches!(store.get(&last, &headers), Lookup::Marker(t) if t == until));
     clock.advance(Duration::from_secs(120));
     assert!(matches!(store.get(&last, &headers), Lookup::Absent));
+}
+
+#[test]
+fn what_is_kept_comes_back_as_it_was() {
+    let (store, _) = store_of(16 * MIB);
+    let (key, headers) = (key("/k"), HeaderMap::from_iter([(ACCEPT_LANGUAGE, value("de"))]));
+    let fields = [
+        ("cdn-cache-control", "max-age=90, stale-while-revalidate=7, stale-if-error=11"),
+        ("vary", "accept-language"),
+        ("x-twice", "one"),
+        ("age", "3"),
+        ("x-empty", ""),
+        ("x-twice", "two"),
+    ];
+    let plain = response(&fields, Some(4));
+    let until = Some(plain.response_time.plus(Duration::from_millis(1234)));
+    for stored in [Stored { reach: Some(3), rest_until: until, ..plain.clone() }, plain] {
+        let before = format!("{stored:?}");
+        let (_, mut writer) = store.insert(incoming(&key, &headers, stored));
+        write(&mut writer, bytes(0..4)).unwrap();
+        assert!(writer.finish().unwrap());
+        let Lookup::Found(entry) = store.get(&key, &headers) else { panic!("it is there") };
+        assert_eq!(format!("{:?}", entry.stored), before);
+    }
+}
+
+#[test]
+fn what_is_popular_is_not_found_any_longer_than_it_is_stored() {
+    let (store, _) = store_of(16 * MIB);
+    let key = key("/p");
+    let old = fill(&store, &key, 10);
+    let ask = || (0..50).map(|_| found(&store, &key).unwrap()).collect::<Vec<_>>();
+    let entries = ask();
+    assert_eq!(entries.last().unwrap().hits(), 50);
+    assert!(entries.iter().all(|entry| entry.is_same(&old)));
+    drop(entries);
+    // Replaced by other bytes, by other metadata, and removed.
+    let new = fill(&store, &key, 20);
+    assert!(ask().iter().all(|entry| entry.is_same(&new) && entry.body.total() == Some(20)));
+    let newer = store.update(&key, &new, stored(Some(20)));
+    assert!(ask().iter().all(|entry| entry.is_same(&newer)));
+    drop((old, new, newer));
+    store.remove(&key);
+    assert!(found(&store, &key).is_none());
+    assert_eq!(store.figures().used, 0, "nothing holds on to it");
+}
+
+#[test]
+fn a_popular_object_that_is_evicted_leaves_nothing_behind() {
+    let (store, _) = store_of(4 * MIB);
+    for n in 0..2000 {
+        let key = key(&format!("/{n}"));
+        fill(&store, &key, 4000);
+        for _ in 0..20 {
+            found(&store, &key).unwrap();
+        }
+    }
+    store.sweep();
+    let figures = store.figures();
+    assert!(figures.window_objects + figures.main_objects < 1000, "{figures:?}");
+    for n in 0..2000 {
+        store.remove(&key(&format!("/{n}")));
+    }
+    assert_eq!(store.figures().used, 0);
 }

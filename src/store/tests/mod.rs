@@ -61,10 +61,13 @@ fn write(writer: &mut Writer, bytes: Bytes) -> Result<(), Cut> {
 
 fn fill(store: &Arc<Store>, key: &Key, size: u64) -> Arc<Entry> {
     let headers = HeaderMap::new();
-    let (entry, mut writer) = store.insert(incoming(key, &headers, stored(Some(size))));
+    let (_, mut writer) = store.insert(incoming(key, &headers, stored(Some(size))));
     write(&mut writer, bytes(0..size)).unwrap();
     assert!(writer.finish().unwrap());
-    entry
+    match store.peek(key, &headers) {
+        Lookup::Found(entry) => entry,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn found(store: &Store, key: &Key) -> Option<Arc<Entry>> {
