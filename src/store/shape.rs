@@ -94,7 +94,7 @@ impl Names {
         if fields.is_empty() {
             return Names(HeaderMap::new());
         }
-        let mut names = HeaderMap::with_capacity(fields.len() + SPARE);
+        let mut names = HeaderMap::try_with_capacity(fields.len() + SPARE).unwrap_or_default();
         for name in fields.iter().map(|(name, _)| name) {
             names.append(name, HeaderValue::from_static(""));
         }
