@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! accept ─ proxy_protocol ─ (tls handshake) ─ http ─┬─ HTTP/1: hyper over wire (interim heads)
-//!                                                   └─ HTTP/2: hyper over gather (few writes, TLS only)
+//!                                                   └─ HTTP/2: hyper over gather (few writes)
 //!                                                              and streams (stall watch)
 //! ```
 //! Every serving thread runs its own [`serve_listener`] for each address; a connection lives and
