@@ -64,6 +64,16 @@ pub fn question(policy: &Policy, site: u32, request: &Request<'_>) -> Question {
 /// The key of a request at a path for which the origin said `No-Vary-Search`. The store remembers
 /// the field under [`path_key`]; while it does, both lookups and stores go by this key.
 pub fn key_under(policy: &Policy, site: u32, request: &Request<'_>, found: &NoVarySearch) -> Key {
+    question_under(policy, site, request, found).to_key()
+}
+
+/// The same as a [`Question`].
+pub fn question_under(
+    policy: &Policy,
+    site: u32,
+    request: &Request<'_>,
+    found: &NoVarySearch,
+) -> Question {
     let mut text = Text::begin(policy, site, request);
     text.part(b'/', request.path.as_bytes());
     let keyed = query::keyed(policy, request.query);
@@ -74,7 +84,7 @@ pub fn key_under(policy: &Policy, site: u32, request: &Request<'_>, found: &NoVa
         text.part(b'&', b"");
     }
     text.extras(policy, request.headers);
-    text.finish().to_key()
+    text.finish()
 }
 
 /// The key of everything about a path that holds for all its queries.
@@ -144,6 +154,11 @@ impl Key {
 }
 
 impl Question {
+    /// The hash of the text; the same for equal keys within one process.
+    pub fn hash64(&self) -> u64 {
+        self.hash
+    }
+
     /// The key, to be kept.
     pub fn to_key(&self) -> Key {
         Key { hash: self.hash, text: Arc::from(&*self.text) }

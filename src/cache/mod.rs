@@ -41,7 +41,7 @@ pub use browser::browser_max_age;
 pub use freshness::{Allowance, Arrival, Lifetimes, Source};
 pub use intake::{Intake, intake};
 pub use invalidate::invalidates;
-pub use key::{Key, KeyRef, Question, key, key_under, path_key, question};
+pub use key::{Key, KeyRef, Question, key, key_under, path_key, question, question_under};
 pub use partial::Piece;
 pub use policy::Policy;
 pub use precondition::{Precondition, precondition};

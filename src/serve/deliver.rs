@@ -120,10 +120,10 @@ pub fn deliver(
     serve: &Serve,
     exchange: &mut Exchange,
     asked: &Asked,
-    obtained: Obtained,
+    mut obtained: Obtained,
 ) -> Result<Response<Body>, Refusal> {
     exchange.decided(obtained.reason);
-    let (mut response, ttl, hits) = match &obtained.what {
+    let (mut response, ttl, hits) = match &mut obtained.what {
         What::Entry(entry, judged) => {
             exchange.record.outcome.tier = match obtained.reason.verdict() {
                 Verdict::Miss | Verdict::Pass if !obtained.collapsed => Tier::Origin,
@@ -187,13 +187,22 @@ fn add_once(response: &mut Response<Body>, once: &HeaderMap) {
 /// chose to send to this very client.
 fn from_entry(
     asked: &Asked,
-    entry: &Entry,
+    entry: &mut Arc<Entry>,
     judgement: &Judgement,
     sent: Option<Range<u64>>,
 ) -> Result<Response<Body>, Refusal> {
     let (stored, policy) = (&entry.stored, &asked.site().policy);
-    let (method, fields) = (&asked.head.method, &asked.head.headers);
-    let mut headers = stored.headers.clone();
+    let (method, fields, present) = (&asked.head.method, &asked.head.headers, asked.present);
+    let precondition = match present.has(Present::CONDITIONS) {
+        true => cache::precondition(method, fields, stored.status, &stored.headers),
+        false => Precondition::Proceed,
+    };
+    let selection = match present.has(Present::RANGE) {
+        true => chosen(policy, method, fields, stored, sent),
+        false => Selection::Whole,
+    };
+    let mut headers = Entry::take_headers(entry);
+    let stored = &entry.stored;
     headers.insert(header::AGE, compose::number(judgement.age.as_secs()));
     let request = asked.request();
     if let Some(max_age) =
@@ -202,10 +211,6 @@ fn from_entry(
         cache::browser::tell(&mut headers, max_age);
     }
     let mut status = stored.status;
-    let precondition = match asked.present.has(Present::CONDITIONS) {
-        true => cache::precondition(method, fields, stored.status, &stored.headers),
-        false => Precondition::Proceed,
-    };
     let body = match precondition {
         Precondition::Failed => {
             let refusal =
@@ -217,10 +222,7 @@ fn from_entry(
             cache::precondition::not_modified_headers(&mut headers);
             Body::empty()
         }
-        Precondition::Proceed if !asked.present.has(Present::RANGE) => {
-            whole(method, entry, &mut headers)
-        }
-        Precondition::Proceed => match chosen(policy, method, fields, stored, sent) {
+        Precondition::Proceed => match selection {
             Selection::Whole => whole(method, entry, &mut headers),
             Selection::One(range) => {
                 status = StatusCode::PARTIAL_CONTENT;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::{HeaderValue, Request, StatusCode, header};
 
-use crate::cache::{Key, Reason};
+use crate::cache::Reason;
 use crate::clock::Timestamp;
 use crate::fill::Answered;
 use crate::header::request_id;
@@ -77,9 +77,9 @@ impl Exchange {
         if self.connection.tls.is_some() { Scheme::Https } else { Scheme::Http }
     }
 
-    /// Notes under which key the cache was asked.
-    pub fn keyed(&mut self, key: &Key) {
-        self.record.key = Some(key.hash64());
+    /// Notes the hash of the key that the cache was asked under.
+    pub fn keyed(&mut self, hash: u64) {
+        self.record.key = Some(hash);
     }
 
     /// Notes how the object is obtained; the word goes into the log, the metrics and `Cache-Status`.

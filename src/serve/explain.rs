@@ -174,8 +174,8 @@ impl Serve {
 
     fn look(&self, asked: &Asked, plan: &Plan, told: &mut Explanation) {
         let now = self.clock.now();
-        told.key = Some(plan.key.to_string());
-        let lookup = self.store.peek(&plan.key, &asked.head.headers);
+        told.key = Some(plan.key().to_string());
+        let lookup = self.store.peek(plan.key(), &asked.head.headers);
         if let Lookup::Marker(until) = lookup {
             told.uncacheable_for = Some(until.since(now).as_secs());
         }
@@ -185,7 +185,7 @@ impl Serve {
         };
         told.stored = self
             .store
-            .variants(&plan.key)
+            .variants(plan.key())
             .iter()
             .map(|entry| {
                 let selected = selected.as_ref().is_some_and(|chosen| chosen.is_same(entry));

@@ -33,11 +33,11 @@ pub async fn ask(
         let (status, fields) = (inbound.head.status, &inbound.head.headers);
         match cache::head_effect(policy, &request, &entry.stored, status, fields, (sent, now)) {
             HeadEffect::Update(updated) if updated.drop.is_none() => {
-                let _ = serve.store.update(&plan.key, &entry, updated.stored);
+                let _ = serve.store.update(plan.key(), &entry, updated.stored);
             }
             HeadEffect::Update(updated) if updated.is_aside() => {}
             HeadEffect::Update(_) | HeadEffect::Outdated => {
-                serve.store.remove_entry(&plan.key, &entry);
+                serve.store.remove_entry(plan.key(), &entry);
             }
             HeadEffect::Nothing => {}
         }

@@ -25,10 +25,10 @@ pub enum Finding {
 /// Looks up the plan's key and judges what is there. Unless that can be used as it is, the request
 /// has all its fields afterwards ([`Asked::tell_scheme`]).
 pub fn judge(serve: &Serve, asked: &mut Asked, plan: &Plan, now: Timestamp) -> Finding {
-    let mut found = serve.store.get(&plan.key, &asked.head.headers);
+    let mut found = serve.store.get(&plan.question, &asked.head.headers);
     if !matches!(found, Lookup::Found(_) | Lookup::Absent) {
         asked.tell_scheme();
-        found = serve.store.get(&plan.key, &asked.head.headers);
+        found = serve.store.get(&plan.question, &asked.head.headers);
     }
     let finding = judge_found(asked, plan, found, now);
     if !matches!(finding, Finding::Usable(..)) {

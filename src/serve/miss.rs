@@ -93,7 +93,7 @@ fn inquiry<'a>(
     range: Option<&'a HeaderValue>,
     base: Option<&'a Arc<Entry>>,
 ) -> Inquiry<'a> {
-    Inquiry { key: &plan.key, policy: &asked.site().policy, request: asked.request(), range, base }
+    Inquiry { key: plan.key(), policy: &asked.site().policy, request: asked.request(), range, base }
 }
 
 /// What it takes to ask the origin for the whole URL.

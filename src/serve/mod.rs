@@ -121,7 +121,7 @@ impl Serve {
                 Box::pin(pass::pass(self, exchange, &mut asked, upload, reason)).await
             }
             Course::Cache(plan) => {
-                exchange.keyed(&plan.key);
+                exchange.keyed(plan.question.hash64());
                 let obtained = self.obtain(exchange, &mut asked, &plan).await?;
                 deliver::deliver(self, exchange, &asked, obtained)
             }

@@ -59,7 +59,7 @@ pub async fn past(
     let (policy, request, head) = (&asked.site().policy, asked.request(), &inbound.head);
     let now = serve.clock.now();
     if cache::storable(policy, &request, head.status, &head.headers, sent, now).is_ok() {
-        serve.store.unmark(&plan.key);
+        serve.store.unmark(plan.key());
     }
     Ok(Obtained::streamed(inbound, Reason::Uncacheable))
 }
@@ -119,7 +119,7 @@ fn invalidate(serve: &Serve, asked: &Asked, inbound: &Inbound) {
             None => (target.as_str(), None),
         };
         let request = cache::Request { path, query, ..request };
-        serve.flights.invalidate(&plan::key_of(serve, asked.site(), &request));
+        serve.flights.invalidate(&plan::question(serve, asked.site(), &request).to_key());
     }
 }
 
@@ -135,7 +135,7 @@ fn keep_for_get(
         return Obtained::streamed(inbound, reason);
     }
     let (request, status) = (asked.request(), inbound.head.status);
-    let key = plan::key_of(serve, asked.site(), &request);
+    let key = plan::question(serve, asked.site(), &request).to_key();
     match serve.flights.adopt(&asked.site().policy, &key, &request, inbound, sent) {
         Ok((entry, once)) => Obtained::fetched(entry, reason, Some(status), true, false).with(once),
         Err(inbound) => Obtained::streamed(*inbound, reason),

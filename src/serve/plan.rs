@@ -1,13 +1,13 @@
 //! What to do with a request: past the cache, or through it and under which key.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
-use crate::cache::{self, Intake, Key, Reason, query};
+use crate::cache::{self, Intake, Key, Question, Reason, query};
 use crate::header::present::Present;
 use crate::header::{cookie, forwarded, hop_by_hop};
 use crate::serve::Serve;
@@ -128,12 +128,21 @@ pub enum Course {
 
 /// How the cache is asked.
 pub struct Plan {
-    /// The key of the URL.
-    pub key: Key,
+    /// The key of the URL, to look with.
+    pub question: Question,
+    /// The same to keep, which a hit has no need of.
+    key: OnceLock<Key>,
     /// The one range to ask an origin for, if something is missing.
     pub range: Option<HeaderValue>,
     /// The client takes only what is stored.
     pub only_if_cached: bool,
+}
+
+impl Plan {
+    /// The key of the URL, to keep.
+    pub fn key(&self) -> &Key {
+        self.key.get_or_init(|| self.question.to_key())
+    }
 }
 
 /// Decides the course of a request; `has_body` tells whether one follows its head.
@@ -148,15 +157,16 @@ pub fn plan(serve: &Serve, asked: &Asked, has_body: bool) -> Course {
     match cache::intake(&asked.site().policy, &request) {
         Intake::Pass(reason) => Course::Pass(reason),
         Intake::Lookup { only_if_cached } => Course::Cache(Plan {
-            key: key_of(serve, asked.site(), &request),
+            question: question(serve, asked.site(), &request),
+            key: OnceLock::new(),
             range: single_range(asked),
             only_if_cached,
         }),
     }
 }
 
-/// The key of a URL of the site.
-pub fn key_of(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Key {
+/// The key of a URL of the site, to look with.
+pub fn question(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Question {
     let (policy, number) = (&site.policy, site.number);
     let rule = serve
         .store
@@ -164,8 +174,8 @@ pub fn key_of(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Key {
         .then(|| serve.store.search_rule(&cache::path_key(policy, number, request)))
         .flatten();
     match rule {
-        Some(rule) => cache::key_under(policy, number, request, &rule),
-        None => cache::key(policy, number, request),
+        Some(rule) => cache::question_under(policy, number, request, &rule),
+        None => cache::question(policy, number, request),
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Settings {
     pub redirect_ports: Vec<u16>,
     /// How long an idle connection is kept for reuse. Default 60s; 0s closes after each request.
     pub idle_timeout: Span,
-    /// Most idle connections kept for each server by each serving thread. Default 32.
+    /// Most idle connections kept for each server by each serving thread. Default 256.
     pub max_idle: u16,
     /// HTTP/2 to the origin: `auto` where TLS negotiates it, `off`, or `prior-knowledge` (always,
     /// also without TLS). gRPC needs it. Default `auto`.
@@ -253,7 +253,7 @@ impl Default for Settings {
             follow_redirects: 0,
             redirect_ports: vec![80, 443],
             idle_timeout: Span::seconds(60),
-            max_idle: 32,
+            max_idle: 256,
             http2: Http2::default(),
             tls: TlsSettings::default(),
             health: None,
