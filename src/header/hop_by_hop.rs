@@ -51,7 +51,11 @@ pub fn names(headers: &HeaderMap, option: &HeaderName) -> bool {
 }
 
 fn strip_named(headers: &mut HeaderMap, but: &[HeaderName]) {
-    if !headers.contains_key(CONNECTION) {
+    // What most clients say there names no field that they send.
+    let plain = [&b"keep-alive"[..], b"close"];
+    let is_plain = |line: &[u8]| plain.iter().any(|option| line.eq_ignore_ascii_case(option));
+    let mut lines = headers.get_all(CONNECTION).iter();
+    if lines.all(|line| is_plain(line.as_bytes())) && !headers.contains_key(KEEP_ALIVE) {
         return;
     }
     let gone: Vec<HeaderName> =

@@ -171,17 +171,13 @@ async fn converse<H: Handler>(
         activity,
         interim: None,
     };
-    let trusted = &settings.proxy_protocol.trusted;
-    if trusted.iter().any(|network| network.contains(&connection.peer.ip())) {
+    if settings.proxy_protocol.trusts(connection.peer.ip()) {
         let header = timeout_at(deadline, read_header(&mut socket)).await;
         let Ok(Ok(Some(header))) = header else {
             front.meters.proxy_refused.bump();
             return Err(io::ErrorKind::InvalidData.into());
         };
-        if let Some((client, local)) = header.addresses {
-            connection.balancer = Some(connection.peer);
-            (connection.peer, connection.local) = (canonical(client), canonical(local));
-        }
+        connection.comes_through_balancer(&header);
     }
     match &front.tls {
         Some(sni) => {
@@ -222,6 +218,16 @@ async fn converse<H: Handler>(
         }
     }
     Ok(())
+}
+
+impl Connection {
+    /// Takes the addresses that a trusted balancer tells for those of the connection.
+    fn comes_through_balancer(&mut self, header: &proxy_protocol::Header) {
+        if let Some((client, local)) = header.addresses {
+            self.balancer = Some(self.peer);
+            (self.peer, self.local) = (canonical(client), canonical(local));
+        }
+    }
 }
 
 async fn serve1<S, H: Handler>(stream: S, mut connection: Connection, front: Front<H>)

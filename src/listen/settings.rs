@@ -1,6 +1,6 @@
 //! The node's `[listen]` table: where clients are heard, and how much of everything one may take.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,13 @@ pub struct ProxyProtocol {
     /// Networks whose connections all begin with a PROXY header; one without is closed. Connections
     /// from elsewhere are plain and may not send one. Default: none.
     pub trusted: Vec<IpNet>,
+}
+
+impl ProxyProtocol {
+    /// Whether a connection from `address` begins with a PROXY header.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(&address))
+    }
 }
 
 /// Limits of one HTTP/2 connection (RFC 9113).

@@ -84,7 +84,6 @@ impl Node {
             flights,
             clock: clock.clone(),
             log: log.clone(),
-            limits: Arc::clone(&limits),
         });
         let sni = sni(&config, source.sites())?;
         let (order_reload, reloads) = mpsc::channel(RELOADS_WAITING);

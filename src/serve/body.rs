@@ -94,6 +94,11 @@ impl Body {
         Body::new(if bytes.is_empty() { Source::Empty } else { Source::Whole(bytes) })
     }
 
+    /// Whether all bytes can be had without waiting.
+    pub fn is_at_hand(&self) -> bool {
+        matches!(self.source, Source::Empty | Source::Whole(_))
+    }
+
     /// Ties the exchange to the body: it is settled when the body is gone.
     pub fn settles(&mut self, mut exchange: Box<Exchange>) {
         if self.source.is_finished() {

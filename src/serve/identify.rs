@@ -79,8 +79,8 @@ pub fn identify(
 ) -> Result<Arc<Identity>, Refusal> {
     let last = exchange.memory.last.lock().clone();
     let known = last.as_ref().map(|identity| &*identity.named);
-    let named =
-        framing::check(head, present, known, &serve.limits.load()).map_err(refuse_framing)?;
+    let limits = &exchange.connection.settings;
+    let named = framing::check(head, present, known, limits).map_err(refuse_framing)?;
     let generation = serve.sites.generation();
     let identity = match last {
         Some(last) if last.generation == generation && *last.named == *named => last,

@@ -34,7 +34,6 @@ mod tunnel;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -72,8 +71,6 @@ pub struct Serve {
     pub clock: Clock,
     /// Where requests are logged.
     pub log: AccessLog,
-    /// The limits on a request's head.
-    pub limits: Arc<ArcSwap<listen::Settings>>,
 }
 
 impl Handler for Serve {

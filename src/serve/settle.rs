@@ -13,7 +13,10 @@ use crate::telemetry::{Ended, traffic};
 /// Ties an exchange to the body of its response.
 pub fn settle(mut exchange: Box<Exchange>, mut response: Response<Body>) -> Response<Body> {
     exchange.record.outcome.status = response.status();
-    exchange.record.outcome.first_byte = Some(exchange.started.elapsed());
+    // What is at hand leaves at once: one reading of the clock tells both its beginning and its end.
+    if !response.body().is_at_hand() {
+        exchange.record.outcome.first_byte = Some(exchange.started.elapsed());
+    }
     response.body_mut().settles(exchange);
     response
 }
@@ -37,7 +40,11 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.record.outcome.duration = self.started.elapsed();
+        let outcome = &mut self.record.outcome;
+        outcome.duration = self.started.elapsed();
+        if outcome.ended == Ended::Whole {
+            outcome.first_byte.get_or_insert(outcome.duration);
+        }
         traffic::count(&self.record.outcome);
         self.memory.log.write(&self.record);
     }

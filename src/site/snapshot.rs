@@ -4,6 +4,7 @@
 //! done, whatever is swapped in the meantime.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -50,13 +51,15 @@ impl Snapshot {
 /// The sites that the node serves: shared by every thread, swapped at a reload.
 pub struct Sites {
     current: ArcSwap<Snapshot>,
+    generation: AtomicU64,
     surroundings: Surroundings,
 }
 
 impl Sites {
     /// No sites yet.
     pub fn new(surroundings: Surroundings) -> Self {
-        Sites { current: ArcSwap::from_pointee(Snapshot::default()), surroundings }
+        let current = ArcSwap::from_pointee(Snapshot::default());
+        Sites { current, generation: AtomicU64::new(0), surroundings }
     }
 
     /// The site that answers for `host` (no port, any case); `None` when no site does.
@@ -85,9 +88,10 @@ impl Sites {
         self.current.load_full()
     }
 
-    /// The generation of the latest snapshot: what was found in an earlier one may be outdated.
+    /// The generation of the sites: what was found in an earlier one may be outdated. Read it before
+    /// looking for anything.
     pub fn generation(&self) -> u64 {
-        self.current.load().generation
+        self.generation.load(Ordering::Acquire)
     }
 
     /// What sites are built with.
@@ -96,6 +100,9 @@ impl Sites {
     }
 
     pub(super) fn swap(&self, next: Snapshot) {
+        let generation = next.generation;
         self.current.store(Arc::new(next));
+        // After the snapshot: who reads the new number finds no older site.
+        self.generation.store(generation, Ordering::Release);
     }
 }
