@@ -72,9 +72,13 @@ const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 /// Moves the fields that are meant for us alone out of `headers`: `Brink-Cache-Control`,
 /// `Surrogate-Control` and tags. Clients never see them; a later 304 may still need them.
 pub fn hide(headers: &mut HeaderMap) -> HeaderMap {
+    const OURS: [HeaderName; 4] =
+        [targeted::OWN, surrogate_control::SURROGATE_CONTROL, SURROGATE_KEY, CACHE_TAG];
     let mut hidden = HeaderMap::new();
-    for name in [targeted::OWN, surrogate_control::SURROGATE_CONTROL, SURROGATE_KEY, CACHE_TAG] {
-        super::storable::move_field(headers, &mut hidden, &name);
+    if headers.keys().any(|name| OURS.contains(name)) {
+        for name in OURS {
+            super::storable::move_field(headers, &mut hidden, &name);
+        }
     }
     hidden
 }
