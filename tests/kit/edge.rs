@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
@@ -249,10 +250,25 @@ impl Drop for Edge {
     }
 }
 
-/// Addresses that nobody listens on at the moment, all different.
+/// Ports below those that the system gives to outgoing connections: a free port among these could be
+/// taken by any test's client before the node listens on it.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
+/// Addresses that nobody listens on at the moment, all different and none given out before.
 fn free_addresses() -> [SocketAddr; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(97);
+    [(); 3].map(|()| {
+        let mut ports = std::iter::repeat_with(|| {
+            let turn = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+            PORTS.start + (turn % PORTS.len() as u32) as u16
+        });
+        let bound = ports
+            .by_ref()
+            .take(PORTS.len())
+            .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok());
+        bound.expect("a free port")
+    })
 }
 
 /// Runs the program to its end: its exit status and all that it printed.
