@@ -1,0 +1,104 @@
+//! What rules decide: the closed list of things that an edge does for them.
+
+/// One effect. Names and values of headers, targets and locations are safe to send: they hold no
+/// CR, LF, NUL or other control character.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Give the request one more header line.
+    AddRequestHeader(Header),
+    /// Give the request this header instead of any of its name.
+    SetRequestHeader(Header),
+    /// Take all request headers of this name away.
+    RemoveRequestHeader(Box<str>),
+    /// Give the response one more header line, also one that the edge makes.
+    AddResponseHeader(Header),
+    /// Give the response this header instead of any of its name.
+    SetResponseHeader(Header),
+    /// Take all response headers of this name away.
+    RemoveResponseHeader(Box<str>),
+    /// Take an argument out of the query.
+    RemoveArgument(Box<[u8]>),
+    /// Ask with another method.
+    SetMethod(&'static str),
+    /// Send another body.
+    SetBody(Box<[u8]>),
+    /// Ask for this path and query; decided when all rules have run, and so the last action.
+    Rewrite(Box<str>),
+    /// Answer with a redirect; ends the set.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// The `Location`.
+        location: Box<str>,
+    },
+    /// Answer with this; ends the set.
+    Respond {
+        /// 200 to 599.
+        status: u16,
+        /// The body, often empty.
+        body: Box<[u8]>,
+        /// The `Content-Type`, if one is named.
+        content_type: Option<Box<str>>,
+    },
+    /// Send no faster than this, in bytes a second.
+    LimitRate(u64),
+    /// Begin to hold back after so many bytes of the body.
+    LimitRateAfter(u64),
+    /// Answer 302 to a page when the origin answers one of these statuses.
+    ErrorPage {
+        /// The origin's statuses.
+        statuses: Box<[u16]>,
+        /// The page.
+        location: Box<str>,
+    },
+    /// Keep the answer for so many seconds.
+    CacheTtl(u32),
+    /// Serve it stale for so many seconds after that.
+    CacheStale(u32),
+    /// Tell objects apart by this text too.
+    CacheKey(Box<[u8]>),
+    /// Give the object a tag for purging.
+    CacheTag(Box<str>),
+    /// Neither look in the cache nor keep the answer.
+    CacheBypass,
+    /// Ask this origin of the site.
+    Origin(Box<str>),
+}
+
+/// A header line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The name as the rule spells it.
+    pub name: Box<str>,
+    /// The value.
+    pub value: Box<[u8]>,
+}
+
+impl Action {
+    /// The word for it in a trace.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Action::AddRequestHeader(_) => "add_request_header",
+            Action::SetRequestHeader(_) => "set_request_header",
+            Action::RemoveRequestHeader(_) => "remove_request_header",
+            Action::AddResponseHeader(_) => "add_response_header",
+            Action::SetResponseHeader(_) => "set_response_header",
+            Action::RemoveResponseHeader(_) => "remove_response_header",
+            Action::RemoveArgument(_) => "remove_argument",
+            Action::SetMethod(_) => "set_method",
+            Action::SetBody(_) => "set_body",
+            Action::Rewrite(_) => "rewrite",
+            Action::Redirect { .. } => "redirect",
+            Action::Respond { .. } => "respond",
+            Action::LimitRate(_) => "limit_rate",
+            Action::LimitRateAfter(_) => "limit_rate_after",
+            Action::ErrorPage { .. } => "error_page",
+            Action::CacheTtl(_) => "cache_ttl",
+            Action::CacheStale(_) => "cache_stale",
+            Action::CacheKey(_) => "cache_key",
+            Action::CacheTag(_) => "cache_tag",
+            Action::CacheBypass => "cache_bypass",
+            Action::Origin(_) => "origin",
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Looking up facts, with what earlier actions changed.
+
+use std::borrow::Cow;
+
+use super::{Evaluator, Step, Value};
+use crate::action::Action;
+use crate::field::{Field, Keyed};
+use crate::functions::strings;
+
+impl<'a> Evaluator<'a, '_, '_> {
+    pub(super) fn fact(&mut self, field: Field) -> Step<Value<'a>> {
+        let facts = self.facts;
+        Ok(match field {
+            Field::Scheme => Value::borrowed(facts.scheme()),
+            Field::Tls => Value::Truth(facts.scheme() == "https"),
+            Field::Method => Value::borrowed(self.method()),
+            Field::Host => Value::borrowed(facts.host()),
+            Field::Path => Value::borrowed(facts.path()),
+            Field::Query => self.query().map_or(Value::Missing, Value::Text),
+            Field::Target => return self.target(String::new()),
+            Field::Url => return self.target(format!("{}://{}", facts.scheme(), facts.host())),
+            Field::Extension => extension(facts.path()).map_or(Value::Missing, Value::Text),
+            Field::Body => self.body().map_or(Value::Missing, Value::Text),
+            Field::HttpVersion => Value::borrowed(facts.http_version()),
+            Field::TlsVersion => Value::of(facts.tls_version()),
+            Field::Client => Value::Address(facts.client()),
+            Field::Country => Value::of(facts.country()),
+            Field::Asn => facts.asn().map_or(Value::Missing, |asn| Value::Number(f64::from(asn))),
+            Field::Time => Value::Number(self.env.now as f64),
+            Field::Status => {
+                facts.status().map_or(Value::Missing, |status| Value::Number(f64::from(status)))
+            }
+        })
+    }
+
+    pub(super) fn listed(&mut self, list: Keyed, key: &str) -> Step<Value<'a>> {
+        let found = match list {
+            Keyed::Argument => {
+                let query = self.query();
+                self.spend(query.as_deref().map_or(0, <[u8]>::len))?;
+                query
+                    .and_then(|query| narrow(query, |text| strings::argument(text, key.as_bytes())))
+            }
+            Keyed::FormArgument => self.form_argument(key)?,
+            Keyed::Header => self.header(key),
+            Keyed::Cookie => self.cookie(key)?,
+            Keyed::ResponseHeader => self.response_header(key),
+        };
+        Ok(found.map_or(Value::Missing, Value::Text))
+    }
+
+    pub(super) fn label(&self, number: usize) -> Value<'a> {
+        let label = number.checked_sub(1).and_then(|at| self.facts.host().split('.').nth(at));
+        Value::of(label.filter(|label| !label.is_empty()))
+    }
+
+    pub(super) fn random_text(&mut self, letters: usize) -> Value<'a> {
+        let random = &mut *self.env.random;
+        Value::Text((0..letters).map(|_| strings::random_letter(random())).collect())
+    }
+
+    pub(super) fn method(&self) -> &'a str {
+        let set = self.changed.method.then(|| {
+            self.actions.iter().rev().find_map(|action| match action {
+                Action::SetMethod(method) => Some(*method),
+                _ => None,
+            })
+        });
+        set.flatten().unwrap_or(self.facts.method())
+    }
+
+    /// The query without the arguments that were removed; none if there is none.
+    pub(super) fn query(&self) -> Option<Cow<'a, [u8]>> {
+        let query = self.facts.query()?.as_bytes();
+        if !self.changed.arguments {
+            return Some(Cow::Borrowed(query));
+        }
+        let removed = |pair: &[u8]| {
+            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+            self.actions
+                .iter()
+                .any(|action| matches!(action, Action::RemoveArgument(gone) if **gone == *name))
+        };
+        let kept: Vec<&[u8]> =
+            query.split(|byte| *byte == b'&').filter(|pair| !removed(pair)).collect();
+        (!kept.is_empty()).then(|| Cow::Owned(kept.join(&b'&')))
+    }
+
+    pub(super) fn body(&self) -> Option<Cow<'a, [u8]>> {
+        if self.changed.body {
+            let set = self.actions.iter().rev().find_map(|action| match action {
+                Action::SetBody(body) => Some(Cow::Owned(body.to_vec())),
+                _ => None,
+            });
+            if set.is_some() {
+                return set;
+            }
+        }
+        self.facts.body().map(Cow::Borrowed)
+    }
+
+    /// The first value of a request header.
+    fn header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        let sent = self.facts.header(name, 0).map(Cow::Borrowed);
+        if !self.changed.request_headers {
+            return sent;
+        }
+        self.actions.iter().fold(sent, |value, action| match action {
+            Action::SetRequestHeader(it) if it.name.eq_ignore_ascii_case(name) => {
+                Some(Cow::Owned(it.value.to_vec()))
+            }
+            Action::AddRequestHeader(it) if it.name.eq_ignore_ascii_case(name) => {
+                value.or_else(|| Some(Cow::Owned(it.value.to_vec())))
+            }
+            Action::RemoveRequestHeader(it) if it.eq_ignore_ascii_case(name) => None,
+            _ => value,
+        })
+    }
+
+    /// The first value of a response header.
+    fn response_header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        let sent = self.facts.response_header(name, 0).map(Cow::Borrowed);
+        if !self.changed.response_headers {
+            return sent;
+        }
+        self.actions.iter().fold(sent, |value, action| match action {
+            Action::SetResponseHeader(it) if it.name.eq_ignore_ascii_case(name) => {
+                Some(Cow::Owned(it.value.to_vec()))
+            }
+            Action::AddResponseHeader(it) if it.name.eq_ignore_ascii_case(name) => {
+                value.or_else(|| Some(Cow::Owned(it.value.to_vec())))
+            }
+            Action::RemoveResponseHeader(it) if it.eq_ignore_ascii_case(name) => None,
+            _ => value,
+        })
+    }
+
+    fn cookie(&mut self, name: &str) -> Step<Option<Cow<'a, [u8]>>> {
+        let facts = self.facts;
+        if self.changed.request_headers {
+            let header = self.header("cookie");
+            return Ok(header
+                .and_then(|header| narrow(header, |text| strings::cookie(text, name.as_bytes()))));
+        }
+        let mut nth = 0;
+        while let Some(header) = facts.header("cookie", nth) {
+            self.spend(header.len())?;
+            if let Some(value) = strings::cookie(header, name.as_bytes()) {
+                return Ok(Some(Cow::Borrowed(value)));
+            }
+            nth += 1;
+        }
+        Ok(None)
+    }
+
+    /// An argument of a form that came as the body.
+    fn form_argument(&mut self, name: &str) -> Step<Option<Cow<'a, [u8]>>> {
+        const FORM: &[u8] = b"application/x-www-form-urlencoded";
+        let is_form = self.header("content-type").is_some_and(|value| {
+            value.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM))
+        });
+        let Some(body) = self.body().filter(|_| is_form) else { return Ok(None) };
+        self.spend(body.len())?;
+        Ok(narrow(body, |text| strings::argument(text, name.as_bytes())))
+    }
+
+    /// Path and query behind `start`.
+    fn target(&mut self, start: String) -> Step<Value<'a>> {
+        let (path, query) = (self.facts.path(), self.query());
+        if start.is_empty() && query.is_none() {
+            return Ok(Value::borrowed(path));
+        }
+        let mut made = start.into_bytes();
+        made.extend_from_slice(path.as_bytes());
+        if let Some(query) = query {
+            made.push(b'?');
+            made.extend_from_slice(&query);
+        }
+        self.made(made)
+    }
+}
+
+/// A part of a text, borrowed where the text is.
+fn narrow<'a>(text: Cow<'a, [u8]>, find: impl Fn(&[u8]) -> Option<&[u8]>) -> Option<Cow<'a, [u8]>> {
+    match text {
+        Cow::Borrowed(text) => find(text).map(Cow::Borrowed),
+        Cow::Owned(text) => find(&text).map(|part| Cow::Owned(part.to_vec())),
+    }
+}
+
+/// What stands behind the last dot of the last segment, in lower case.
+fn extension(path: &str) -> Option<Cow<'_, [u8]>> {
+    let (_, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
+    (!extension.is_empty()).then(|| strings::lower(Cow::Borrowed(extension.as_bytes())))
+}

@@ -1,0 +1,196 @@
+//! Text: cut, replaced, changed in case, compared with shapes.
+
+use std::borrow::Cow;
+
+/// The text in lower case; borrowed if it is so already.
+pub(crate) fn lower(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if text.iter().any(u8::is_ascii_uppercase) { text.to_ascii_lowercase().into() } else { text }
+}
+
+/// The text in upper case; borrowed if it is so already.
+pub(crate) fn upper(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if text.iter().any(u8::is_ascii_lowercase) { text.to_ascii_uppercase().into() } else { text }
+}
+
+/// The bytes `from..=to`, counted from 1; below 0 from the end. What lies outside is cut off.
+pub(crate) fn sub(text: Cow<'_, [u8]>, from: f64, to: f64) -> Cow<'_, [u8]> {
+    let place = |number: f64| {
+        let number = number.trunc().clamp(-1e15, 1e15) as i64;
+        if number < 0 { number + text.len() as i64 + 1 } else { number }
+    };
+    let start = place(from).max(1) - 1;
+    let end = place(to).min(text.len() as i64);
+    cut(text, start, end)
+}
+
+/// The bytes `from..to`, counted from 0; below 0 from the end. What lies outside is cut off.
+pub(crate) fn substring(text: Cow<'_, [u8]>, from: f64, to: f64) -> Cow<'_, [u8]> {
+    let place = |number: f64| {
+        let number = number.trunc().clamp(-1e15, 1e15) as i64;
+        if number < 0 { number + text.len() as i64 } else { number }
+    };
+    let (start, end) = (place(from).max(0), place(to).min(text.len() as i64));
+    cut(text, start, end)
+}
+
+fn cut(text: Cow<'_, [u8]>, start: i64, end: i64) -> Cow<'_, [u8]> {
+    if start >= end {
+        return Cow::Borrowed(b"");
+    }
+    let range = start as usize..end as usize;
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_vec()),
+    }
+}
+
+/// The first `most` places of `find` replaced; nothing if the result would be longer than `room`.
+pub(crate) fn replace<'a>(
+    text: Cow<'a, [u8]>,
+    find: &[u8],
+    by: &[u8],
+    most: usize,
+    room: usize,
+) -> Option<Cow<'a, [u8]>> {
+    if find.is_empty() || most == 0 {
+        return Some(text);
+    }
+    let mut places = memchr::memmem::find_iter(&text, find).take(most).peekable();
+    if places.peek().is_none() {
+        drop(places);
+        return Some(text);
+    }
+    let (mut made, mut last) = (Vec::with_capacity(text.len().min(room)), 0);
+    for place in places {
+        made.extend_from_slice(text.get(last..place)?);
+        made.extend_from_slice(by);
+        last = place + find.len();
+        if made.len() > room {
+            return None;
+        }
+    }
+    made.extend_from_slice(text.get(last..)?);
+    (made.len() <= room).then_some(Cow::Owned(made))
+}
+
+/// Whether `text` fits `shape`, in which `*` is any text and `\*` a star. Time is at most the product
+/// of both lengths.
+pub(crate) fn wildcard(text: &[u8], shape: &[u8], case: bool) -> bool {
+    let same = |a: u8, b: u8| if case { a == b } else { a.eq_ignore_ascii_case(&b) };
+    let (mut at, mut within) = (0, 0);
+    // Where the last star stands and how much it has taken: what follows is tried again from there.
+    let mut star: Option<(usize, usize)> = None;
+    while at < text.len() {
+        let (letter, width, any) = match shape.get(within..) {
+            Some([b'\\', escaped @ (b'*' | b'\\'), ..]) => (Some(*escaped), 2, false),
+            Some([b'*', ..]) => (None, 1, true),
+            Some([letter, ..]) => (Some(*letter), 1, false),
+            _ => (None, 0, false),
+        };
+        if any {
+            within += width;
+            star = Some((within, at));
+        } else if letter.zip(text.get(at)).is_some_and(|(a, b)| same(a, *b)) {
+            within += width;
+            at += 1;
+        } else if let Some((after, taken)) = star {
+            star = Some((after, taken + 1));
+            (within, at) = (after, taken + 1);
+        } else {
+            return false;
+        }
+    }
+    shape.get(within..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+}
+
+/// A letter or digit out of random bits.
+pub(crate) fn random_letter(bits: u64) -> u8 {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    LETTERS.get((bits % 62) as usize).copied().unwrap_or(b'0')
+}
+
+/// The value of an argument in `name=value&…`, as it stands there; without `=` it is empty.
+pub(crate) fn argument<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    text.split(|byte| *byte == b'&').find_map(|pair| {
+        let rest = pair.strip_prefix(name)?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"=") }
+    })
+}
+
+/// The value of a cookie in one `Cookie` header.
+pub(crate) fn cookie<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    text.split(|byte| *byte == b';')
+        .find_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Cow<'_, [u8]> {
+        Cow::Borrowed(text.as_bytes())
+    }
+
+    #[test]
+    fn parts_are_cut_and_clamped() {
+        for (from, to, part) in [
+            (1.0, 3.0, "abc"),
+            (9.0, 99.0, ""),
+            (4.0, 99.0, "de"),
+            (0.0, 2.0, "ab"),
+            (-2.0, -1.0, "de"),
+            (3.0, 2.0, ""),
+            (f64::MAX, f64::MAX, ""),
+            (f64::MIN, f64::MAX, "abcde"),
+        ] {
+            assert_eq!(sub(text("abcde"), from, to), part.as_bytes(), "{from} {to}");
+            assert_eq!(sub(Cow::Owned(b"abcde".to_vec()), from, to), part.as_bytes());
+        }
+        for (from, to, part) in
+            [(0.0, 2.0, "ab"), (-2.0, 99.0, "de"), (1.0, -1.0, "bcd"), (4.0, 2.0, "")]
+        {
+            assert_eq!(substring(text("abcde"), from, to), part.as_bytes(), "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn replacing_is_plain_counted_and_bounded() {
+        let replaced = |find: &str, by: &str, most| {
+            replace(text("a.b.c"), find.as_bytes(), by.as_bytes(), most, 8).map(Cow::into_owned)
+        };
+        assert_eq!(replaced(".", "", usize::MAX), Some(b"abc".to_vec()));
+        assert_eq!(replaced(".", "-", 1), Some(b"a-b.c".to_vec()));
+        assert_eq!(replaced("", "x", usize::MAX), Some(b"a.b.c".to_vec()));
+        assert_eq!(replaced("x", "y", usize::MAX), Some(b"a.b.c".to_vec()));
+        assert_eq!(replaced(".", "1234", usize::MAX), None);
+    }
+
+    #[test]
+    fn shapes_fit_or_not() {
+        for (shape, fits) in [
+            ("*", true),
+            ("/img/*", true),
+            ("*.PNG", true),
+            ("/*/a*.png", true),
+            ("/img/abc.png", true),
+            ("/img", false),
+            ("*.jpg", false),
+            ("", false),
+            ("/img/abc.png?", false),
+            ("/img/\\*", false),
+        ] {
+            assert_eq!(wildcard(b"/img/abc.png", shape.as_bytes(), false), fits, "{shape}");
+        }
+        assert!(!wildcard(b"abc", b"A*", true) && wildcard(b"a*c", b"a\\*c", true));
+        assert!(wildcard(b"", b"**", true) && wildcard(b"", b"", true));
+    }
+
+    #[test]
+    fn arguments_and_cookies_are_found_whole() {
+        assert_eq!(argument(b"ab=1&a=2&a=3", b"a"), Some(b"2".as_slice()));
+        assert_eq!(argument(b"x&a", b"a"), Some(b"".as_slice()));
+        assert_eq!(argument(b"ab=1", b"a"), None);
+        assert_eq!(cookie(b"xid=1; id=2", b"id"), Some(b"2".as_slice()));
+        assert_eq!(cookie(b"xid=1", b"id"), None);
+    }
+}

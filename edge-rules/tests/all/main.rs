@@ -1,0 +1,14 @@
+//! The language from outside: rules and a request in, the expected effect out.
+
+// A failed test is a panic by design.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod errors;
+mod examples;
+mod functions;
+mod hostile;
+mod kit;
+mod lexical;
+mod order;
+mod variables;
+mod when;
