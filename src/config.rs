@@ -92,6 +92,9 @@ impl NodeConfig {
     pub fn start_paths_at(&mut self, folder: &Path) {
         self.state_dir = folder.join(&self.state_dir);
         self.sites.folder = folder.join(&self.sites.folder);
+        for disk in &mut self.store.disks {
+            disk.path = folder.join(&disk.path);
+        }
         self.admin.socket = self.state_dir.join(&self.admin.socket);
     }
 

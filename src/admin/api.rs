@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 use crate::admin::problem::Problem;
 use crate::admin::{Admin, ReloadAnswer};
 use crate::serve::explain::{Explanation, Question};
+use crate::serve::inspect::{Inspected, Order};
+use crate::serve::purge::{PurgeError, PurgeOrder, Purged};
 use crate::site::{Entry, display_host};
 use crate::telemetry::metrics::CONTENT_TYPE;
 
@@ -30,6 +32,8 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/sites", get(sites))
         .route("/v1/explain", post(explain))
+        .route("/v1/purge", post(purge))
+        .route("/v1/inspect", post(inspect))
         .route("/v1/reload", post(reload))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
@@ -104,8 +108,29 @@ async fn explain(
     admin
         .serve
         .explain(&question)
+        .await
         .map(Json)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))
+}
+
+async fn purge(
+    State(admin): State<Arc<Admin>>,
+    order: Result<Json<PurgeOrder>, JsonRejection>,
+) -> Result<Json<Purged>, Problem> {
+    let Json(order) = order.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    admin.serve.purge(&order).await.map(Json).map_err(|error| match error {
+        PurgeError::Order(why) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why),
+        PurgeError::Journal(why) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why),
+    })
+}
+
+async fn inspect(
+    State(admin): State<Arc<Admin>>,
+    order: Result<Json<Order>, JsonRejection>,
+) -> Result<Json<Inspected>, Problem> {
+    let Json(order) = order.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    let inspected = admin.serve.inspect(&order).await;
+    inspected.map(Json).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))
 }
 
 async fn reload(State(admin): State<Arc<Admin>>) -> Result<Json<ReloadAnswer>, Problem> {

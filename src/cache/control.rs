@@ -2,13 +2,15 @@
 
 use http::HeaderName;
 use http::header::{EXPIRES, HeaderMap};
+use serde::{Deserialize, Serialize};
 
+use super::tags::{CACHE_TAG, SURROGATE_KEY};
 use crate::header::cache_control::Directives;
 use crate::header::date::{self, Date};
 use crate::header::{surrogate_control, targeted};
 
 /// The fields, in the order in which we look for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ControlField {
     /// `Brink-Cache-Control`.
     Own,
@@ -64,10 +66,6 @@ impl Control {
         }
     }
 }
-
-/// The tags by which an origin groups its responses, in the forms that two networks made known.
-const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
-const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 
 /// Moves the fields that are meant for us alone out of `headers`: `Brink-Cache-Control`,
 /// `Surrogate-Control` and tags. Clients never see them; a later 304 may still need them.

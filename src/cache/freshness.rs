@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::header::COOKIE;
 use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use super::control::{Control, ControlField};
 use super::policy::Policy;
@@ -16,7 +17,7 @@ use crate::header::cache_control::Delta;
 use crate::header::date::{self, Date};
 
 /// What decided the lifetime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// Nothing did; the lifetime is zero.
     Nothing,
@@ -59,7 +60,7 @@ impl fmt::Display for Source {
 }
 
 /// For how long past its lifetime a response may be served, and what forbids it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowance {
     /// How long.
     pub window: Duration,
@@ -75,7 +76,7 @@ impl Allowance {
 }
 
 /// How long a response lives, and how that came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifetimes {
     /// What decided `fresh`.
     pub source: Source,

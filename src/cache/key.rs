@@ -14,11 +14,12 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, HeaderName};
+use sha2::{Digest, Sha256};
 
 use super::device::Device;
 use super::policy::Policy;
 use super::vary::{self, VarySpec};
-use super::{Request, query};
+use super::{Request, query, tags};
 use crate::header::cookie;
 use crate::header::no_vary_search::NoVarySearch;
 
@@ -95,6 +96,11 @@ pub fn path_key(policy: &Policy, site: u32, request: &Request<'_>) -> Key {
 }
 
 impl Key {
+    /// The key with this text, as [`Key::as_bytes`] gave it in this process or another.
+    pub fn of_text(text: &[u8]) -> Key {
+        Text(text.to_vec()).finish().to_key()
+    }
+
     /// The key of the variant that a request selects under this URL.
     pub fn variant(&self, spec: &VarySpec, headers: &HeaderMap) -> Key {
         KeyRef::from(self).variant(spec, headers).to_key()
@@ -126,8 +132,7 @@ impl Key {
 
     /// The site.
     pub fn site(&self) -> u32 {
-        let number = self.parts().find(|(tag, _)| *tag == b'S').map(|(_, bytes)| bytes);
-        number.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
+        KeyRef::from(self).site()
     }
 
     /// The path.
@@ -142,14 +147,7 @@ impl Key {
 
     /// The parts: tag and bytes.
     fn parts(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        let mut rest = &*self.text;
-        std::iter::from_fn(move || {
-            let (tag, tail) = rest.split_first()?;
-            let (length, tail) = tail.split_first_chunk::<4>()?;
-            let (bytes, tail) = tail.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-            rest = tail;
-            Some((*tag, bytes))
-        })
+        parts(&self.text)
     }
 }
 
@@ -174,6 +172,42 @@ impl<'a> KeyRef<'a> {
     /// The whole text.
     pub fn as_bytes(self) -> &'a [u8] {
         self.text
+    }
+
+    /// A number for the URL, the same in every process: its site, host, path and query, whatever the
+    /// scheme, the fields and the cookies that the key may hold besides. All queries of a path share
+    /// one under `No-Vary-Search`.
+    pub fn url_hash(self) -> u64 {
+        let under = parts(self.text).any(|(tag, _)| tag == b'&');
+        if under { self.path_hash() } else { self.hash_of(|tag| tag == b'?') }
+    }
+
+    /// Every number that [`KeyRef::url_hash`] may give for this URL, whatever is known of
+    /// `No-Vary-Search`.
+    pub fn url_hashes(self) -> [u64; 2] {
+        [self.hash_of(|tag| tag == b'?'), self.path_hash()]
+    }
+
+    fn path_hash(self) -> u64 {
+        // The same path without a query is another URL.
+        self.hash_of(|_| false) ^ u64::MAX
+    }
+
+    fn hash_of(self, more: impl Fn(u8) -> bool) -> u64 {
+        let mut digest = Sha256::new();
+        for (tag, bytes) in parts(self.text) {
+            if matches!(tag, b'S' | b'H' | b'/') || more(tag) {
+                digest.update([tag]);
+                digest.update((bytes.len() as u32).to_be_bytes());
+                digest.update(bytes);
+            }
+        }
+        tags::first_word(digest.finalize().as_slice())
+    }
+
+    /// The site.
+    pub fn site(self) -> u32 {
+        parts(self.text).find(|(tag, _)| *tag == b'S').map_or(0, |(_, bytes)| number(bytes))
     }
 
     /// Asks for the variant that a request selects under this URL.
@@ -271,6 +305,21 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({self})")
     }
+}
+
+fn parts(text: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (tag, tail) = rest.split_first()?;
+        let (length, tail) = tail.split_first_chunk::<4>()?;
+        let (bytes, tail) = tail.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        rest = tail;
+        Some((*tag, bytes))
+    })
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    bytes.try_into().map_or(0, u32::from_be_bytes)
 }
 
 /// A key's text while it grows.

@@ -8,6 +8,7 @@ use super::Request;
 use super::query::{ParamName, TRACKING};
 use super::rule::{CompiledRule, DefaultLifetime};
 use super::settings::{ClientDirectives, QueryMode, Settings};
+use super::slices::SliceMode;
 use super::status::StatusRange;
 use crate::header::cache_control::Wishes;
 use crate::header::present::Present;
@@ -35,6 +36,8 @@ pub struct Policy {
     pub vary_allow: Vec<HeaderName>,
     /// See [`Settings::vary_ignore`].
     pub vary_ignore: Vec<HeaderName>,
+    /// See [`Settings::slice`].
+    pub slice: SliceMode,
     /// See [`Settings::max_variants`].
     pub max_variants: usize,
     /// Custom rules in their order.
@@ -99,6 +102,7 @@ impl Policy {
             separate_schemes: settings.separate_schemes,
             vary_allow: names(&settings.vary_allow),
             vary_ignore: names(&settings.vary_ignore),
+            slice: settings.slice,
             max_variants: settings.max_variants as usize,
             rules: rules(settings),
             no_cache: no_cache(settings),

@@ -4,6 +4,7 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::pattern::Pattern;
+use super::slices::SliceMode;
 use super::status::StatusRange;
 use crate::quantity::Span;
 use crate::setting::Complaint;
@@ -112,6 +113,9 @@ pub struct Settings {
     pub vary_allow: Vec<String>,
     /// Request fields that `Vary` may name without effect: the site promises that they do not matter.
     pub vary_ignore: Vec<String>,
+    /// When objects are fetched by slices that all clients share: "auto" (where a client asks for a
+    /// range, and where an object is known to be large), "always" or "never". Default: "auto".
+    pub slice: SliceMode,
     /// The most variants of one URL; the oldest makes room. Default: 64.
     pub max_variants: u32,
     /// Lifetimes by path; the first rule that matches path, query and status counts. They go before
@@ -171,6 +175,7 @@ impl Default for Settings {
             separate_schemes: false,
             vary_allow: Vec::new(),
             vary_ignore: Vec::new(),
+            slice: SliceMode::Auto,
             max_variants: 64,
             rules: Vec::new(),
             no_cache: Vec::new(),

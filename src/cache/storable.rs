@@ -46,7 +46,7 @@ pub struct Storing {
 }
 
 impl Storing {
-    /// The stored response; `object_id` is new. Its length is known when `Content-Length` or
+    /// The stored response; `object_id` is new; `fill_seq` is the caller's to fill in. Its length is known when `Content-Length` or
     /// `Content-Range` tells it; the store fills it in at the end otherwise.
     pub fn into_stored(self, object_id: u64) -> Stored {
         let told =
@@ -62,6 +62,7 @@ impl Storing {
             lifetimes: self.lifetimes,
             vary: self.vary,
             object_id,
+            fill_seq: 0,
             parent: None,
             rest_until: None,
         }

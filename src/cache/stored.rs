@@ -32,6 +32,8 @@ pub struct Stored {
     /// Where the origin's bytes run out, if that is short of `total`: its 206 ran to the end but was
     /// shorter than its own `Content-Range`.
     pub reach: Option<u64>,
+    /// Number of the newest purge rule when the origin was asked for it, or last confirmed it.
+    pub fill_seq: u64,
     /// Names these bytes: new for each representation, kept by updates.
     pub object_id: u64,
     /// The object that this one was made from.

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::header::cache_status::Forward;
 
 /// How an object is obtained.
@@ -33,7 +35,9 @@ impl Verdict {
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal, $verdict:ident, $forward:expr;)+) => {
         /// Why: one variant per decision that the cache can take.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
         #[repr(u8)]
         pub enum Reason { $($(#[doc = $doc])+ $name),+ }
 

@@ -7,6 +7,8 @@ mod check;
 mod client;
 pub mod demo;
 mod explain;
+mod inspect;
+mod purge;
 mod reload;
 mod run;
 
@@ -41,6 +43,10 @@ enum Verb {
     Reload(reload::Arguments),
     /// Ask a running node what it would do with a request, and why. Nothing is fetched or changed.
     Explain(explain::Arguments),
+    /// Show what is stored for a URL or in a disk's directory, and whether it is sound.
+    Inspect(inspect::Arguments),
+    /// Make stored responses stale or gone: URLs, what has a tag, or everything.
+    Purge(purge::Arguments),
 }
 
 /// Where a running node listens for orders.
@@ -65,6 +71,8 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(arguments),
         Verb::Reload(arguments) => reload::run(arguments),
         Verb::Explain(arguments) => explain::run(arguments),
+        Verb::Inspect(arguments) => inspect::run(arguments),
+        Verb::Purge(arguments) => purge::run(arguments),
     };
     ExitCode::from(code)
 }

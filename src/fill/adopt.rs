@@ -36,10 +36,13 @@ impl Flights {
         let flight = self.board.alone(key).flight.clone();
         let doom = flight.doom.clone();
         let pilot = Pilot(self.clone(), flight);
+        let mut stored = storing.into_stored(self.store.new_object_id());
+        // What the request itself made old is behind it; the caller has looked for other purges.
+        stored.fill_seq = self.store.purge_seq();
         let (entry, mut writer) = self.store.insert(Incoming {
             key,
             request_headers: request.headers,
-            stored: storing.into_stored(self.store.new_object_id()),
+            stored,
             part: None,
             max_variants: policy.max_variants,
             doom,
@@ -62,7 +65,7 @@ impl Flights {
                     Some(Err(_)) => return writer.cut(Cut::Origin, false),
                     None => {
                         // A body that is too short has been cut, and its readers know.
-                        let _stored = writer.finish();
+                        let _stored = writer.finish().await;
                         return;
                     }
                 }

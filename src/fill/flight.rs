@@ -31,6 +31,8 @@ pub(super) struct Flight {
     id: Id,
     /// Whether nobody but the leader's client may be aboard.
     alone: bool,
+    /// The newest purge when it began.
+    fill_seq: u64,
     /// Forbids to store the response: the URL was invalidated meanwhile.
     pub(super) doom: Doom,
     aboard: AtomicUsize,
@@ -135,7 +137,10 @@ impl Board {
         if let Some(late) = late {
             flights.retain(|flight| !Arc::ptr_eq(flight, late));
         }
-        for flight in flights.iter() {
+        // What a purge made old before it has come is of no use to those who ask now.
+        let current =
+            |flight: &&Arc<Flight>| store.is_current(inquiry.key, flight.fill_seq, Vec::new);
+        for flight in flights.iter().filter(current) {
             match flight.answers(inquiry, &mut variant, now) {
                 true if flight.aboard.load(Ordering::Relaxed) >= self.most_aboard => {
                     COUNTERS.crowded.bump();
@@ -146,7 +151,7 @@ impl Board {
             }
         }
         let id = Id { variant, range: inquiry.range.cloned() };
-        let flight = Flight::new(inquiry.key, id, false);
+        let flight = Flight::new(inquiry.key, id, false, store.purge_seq());
         flights.push(flight.clone());
         Boarding::Seat(Seat::new(flight, true))
     }
@@ -154,7 +159,7 @@ impl Board {
     /// A flight that no one else can board. It is on the board all the same, for an invalidation of
     /// its URL to find it.
     pub(super) fn alone(&self, key: &Key) -> Seat {
-        let flight = Flight::new(key, Id { variant: key.clone(), range: None }, true);
+        let flight = Flight::new(key, Id { variant: key.clone(), range: None }, true, 0);
         self.shard(key).entry(key.clone()).or_default().push(flight.clone());
         Seat::new(flight, true)
     }
@@ -196,11 +201,12 @@ impl Board {
 }
 
 impl Flight {
-    fn new(key: &Key, id: Id, alone: bool) -> Arc<Self> {
+    fn new(key: &Key, id: Id, alone: bool, fill_seq: u64) -> Arc<Self> {
         Arc::new(Flight {
             key: key.clone(),
             id,
             alone,
+            fill_seq,
             doom: Doom::default(),
             aboard: AtomicUsize::new(0),
             landing: watch::Sender::new(None),

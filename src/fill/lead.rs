@@ -51,7 +51,13 @@ enum Question {
 }
 
 /// When the request was sent, and when the head of the response came.
-type Times = (Timestamp, Timestamp);
+#[derive(Clone, Copy)]
+struct Times {
+    asked: Timestamp,
+    came: Timestamp,
+    /// The newest purge when it was sent.
+    fill_seq: u64,
+}
 
 /// What a response head comes to.
 enum Next {
@@ -161,9 +167,11 @@ impl Lead {
             self.asked.headers.insert(RANGE, range.clone());
         }
         COUNTERS.fetches.bump();
+        // In this order: a purge that comes while the origin is asked holds for its answer.
+        let fill_seq = self.store().purge_seq();
         let asked = self.flights.clock.now();
         let inbound = upstream::send(&self.group, outbound).await?;
-        Ok((inbound, (asked, self.flights.clock.now())))
+        Ok((inbound, Times { asked, came: self.flights.clock.now(), fill_seq }))
     }
 
     fn judge(&self, question: &Question, inbound: Inbound, times: Times) -> Next {
@@ -193,9 +201,11 @@ impl Lead {
     /// A 304: what is stored holds, with new metadata (RFC 9111 section 4.3.4).
     fn revalidated(&self, base: &Arc<Entry>, inbound: &Inbound, times: Times) -> Next {
         COUNTERS.revalidated.bump();
-        let (asked, came) = times;
+        let Times { asked, came, fill_seq } = times;
         let (request, headers) = (self.asked.request(), &inbound.head.headers);
-        let updated = cache::updated(&self.policy, &request, &base.stored, headers, asked, came);
+        let mut updated =
+            cache::updated(&self.policy, &request, &base.stored, headers, asked, came);
+        updated.stored.fill_seq = fill_seq;
         let entry = if updated.is_aside() {
             self.store().aside(base, updated.stored)
         } else {
@@ -213,9 +223,11 @@ impl Lead {
 
     /// A 206 that brings bytes missing of what is stored (RFC 9111 section 3.4).
     fn completed(&self, base: &Arc<Entry>, piece: Piece, inbound: Inbound, times: Times) -> Next {
-        let (asked, came) = times;
+        let Times { asked, came, fill_seq } = times;
         let (request, headers) = (self.asked.request(), &inbound.head.headers);
-        let updated = cache::updated(&self.policy, &request, &base.stored, headers, asked, came);
+        let mut updated =
+            cache::updated(&self.policy, &request, &base.stored, headers, asked, came);
+        updated.stored.fill_seq = fill_seq;
         if updated.drop.is_some() {
             self.flight.doom.set();
             if !updated.is_aside() {
@@ -230,8 +242,14 @@ impl Lead {
     /// A response to be judged on its own.
     fn arrived(&self, inbound: Inbound, times: Times) -> Next {
         let (request, head) = (self.asked.request(), &inbound.head);
-        let storing =
-            cache::storable(&self.policy, &request, head.status, &head.headers, times.0, times.1);
+        let storing = cache::storable(
+            &self.policy,
+            &request,
+            head.status,
+            &head.headers,
+            times.asked,
+            times.came,
+        );
         let storing = match storing {
             Ok(storing) => storing,
             Err(reason) => return self.not_for_sharing(inbound, reason),
@@ -244,6 +262,7 @@ impl Lead {
         }
         self.flight.leave_once(once);
         let mut stored = storing.into_stored(self.store().new_object_id());
+        stored.fill_seq = times.fill_seq;
         if piece.is_none() {
             stored.total = stored.total.or(inbound.body.size_hint().exact());
         }

@@ -12,6 +12,7 @@ mod lead;
 mod order;
 mod pour;
 mod settings;
+pub mod slices;
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,12 @@ pub struct Counters {
     pub resumed: Counter,
     /// Bodies cancelled since all clients had left.
     pub deserted: Counter,
+    /// Slices asked for after the first, by clients or ahead of them.
+    pub slices: Counter,
+    /// Of these, asked for ahead.
+    pub read_ahead: Counter,
+    /// URLs whose origin gave all of it, or nothing to tell versions by, when asked for a slice.
+    pub unsliced: Counter,
     /// Fetches overtaken by an invalidation of their URL.
     pub doomed: Counter,
 }
@@ -72,6 +79,9 @@ pub static COUNTERS: Counters = Counters {
     elected: Counter::new(),
     resumed: Counter::new(),
     deserted: Counter::new(),
+    slices: Counter::new(),
+    read_ahead: Counter::new(),
+    unsliced: Counter::new(),
     doomed: Counter::new(),
 };
 
@@ -264,7 +274,7 @@ impl Flights {
     pub fn invalidate(&self, key: &Key) {
         // In this order: a fetch that is being stored right now is removed with the rest.
         self.board.doom(key);
-        self.store.remove(key);
+        self.store.invalidate(key);
     }
 
     /// How many fetches others could board, and how many clients wait for them.

@@ -73,7 +73,7 @@ impl Lead {
                 // one place or the other.
                 None => {
                     // A body that is too short has been cut, and its readers know.
-                    let _stored = writer.finish();
+                    let _stored = writer.finish().await;
                     return;
                 }
             }
@@ -127,9 +127,10 @@ impl Lead {
         }
         let enough = self.flights.settings.finish_below.0;
         let (next, until) = entry.body.progress();
+        let there: u64 = entry.body.present().iter().map(|range| range.end - range.start).sum();
         match until {
-            Some(until) => until - next > enough && entry.body.bytes() < until / 2,
-            None => entry.body.bytes() > enough,
+            Some(until) => until - next > enough && there < until / 2,
+            None => there > enough,
         }
     }
 

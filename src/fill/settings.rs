@@ -22,6 +22,12 @@ pub struct Settings {
     /// A fetch that all its clients have left goes on if at most this much is missing, or if half of
     /// it is there. Default: 1 MiB.
     pub finish_below: Size,
+    /// Size of the slices by which large objects are fetched: whole mebibytes. Default: 1 MiB.
+    pub slice_size: Size,
+    /// An object larger than this is fetched by slices once its length is known. Default: 16 MiB.
+    pub slice_over: Size,
+    /// How many slices are asked for ahead of each client. Default: 2.
+    pub read_ahead: u8,
 }
 
 impl Default for Settings {
@@ -32,6 +38,9 @@ impl Default for Settings {
             elections: 2,
             resumes: 2,
             finish_below: Size::mib(1),
+            slice_size: Size::mib(1),
+            slice_over: Size::mib(16),
+            read_ahead: 2,
         }
     }
 }
@@ -49,6 +58,13 @@ impl Settings {
         if self.wait_timeout.0.is_zero() {
             complaints
                 .push(Complaint::new("wait_timeout", "everybody would ask at once").suggest("15s"));
+        }
+        if self.slice_size.0 == 0 || !self.slice_size.0.is_multiple_of(Size::mib(1).0) {
+            complaints
+                .push(Complaint::new("slice_size", "slices are whole mebibytes").suggest("1MiB"));
+        }
+        if self.read_ahead > 64 {
+            complaints.push(Complaint::new("read_ahead", "goes up to 64").suggest("2"));
         }
         if self.elections > 10 || self.resumes > 10 {
             complaints.push(Complaint::new("elections", "elections and resumes go up to 10"));

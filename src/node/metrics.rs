@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::listen::Meters;
 use crate::node::Node;
 use crate::site::Report;
+use crate::store::disk::{self, DiskFigures};
 use crate::telemetry::Registry;
 use crate::telemetry::metrics::Samples;
 use crate::upstream::FaultKind;
@@ -41,6 +42,8 @@ pub(super) fn register(registry: &mut Registry, node: &Node) {
     settings(registry, node);
     listeners(registry, node);
     cache(registry, node);
+    disks(registry, node);
+    purges(registry, node);
     fills(registry, node);
     origins(registry, node);
 }
@@ -132,6 +135,8 @@ fn cache(registry: &mut Registry, node: &Node) {
             &counters.variants_dropped,
         ),
         ("cache_no_room", "Reservations that failed even after evicting.", &counters.no_room),
+        ("cache_brought", "URLs brought up from disk.", &counters.brought),
+        ("cache_spilled", "Bodies that went to disk as they came.", &counters.spilled),
         ("cache_outgrown", "Bodies that were too large to keep.", &counters.outgrown),
         ("cache_cut", "Bodies that were cut.", &counters.cut),
         ("cache_readers_stalled", "Readers cut because they held up a stream.", &counters.stalled),
@@ -158,6 +163,94 @@ fn cache(registry: &mut Registry, node: &Node) {
     );
 }
 
+fn disks(registry: &mut Registry, node: &Node) {
+    let counters = &disk::COUNTERS;
+    for (name, help, counter) in [
+        ("disk_read_bytes", "Bytes read from disk and verified.", &counters.read_bytes),
+        ("disk_records_written", "Records written to disk.", &counters.written),
+        ("disk_written_bytes", "Their bytes as they lie there.", &counters.written_bytes),
+        ("disk_reclaimed", "Segments emptied to be written again.", &counters.reclaimed),
+        ("disk_reinserted_bytes", "Bytes copied out of them.", &counters.reinserted_bytes),
+        ("disk_evicted", "Records that went.", &counters.evicted),
+        ("disk_recovered", "Records found at the start.", &counters.recovered),
+        ("disk_formatted", "Stores made, or made anew since unreadable.", &counters.formatted),
+        ("disk_snapshots", "Snapshots of the index written.", &counters.snapshots),
+        ("disk_sick", "Times that a disk fell sick or was full.", &counters.fell_sick),
+        ("disk_healed", "Times that a disk came back.", &counters.healed),
+        ("disk_checksum_failures", "Blocks that were damaged.", &counters.checksum_failures),
+        ("disk_mismatches", "Records not where they belong.", &counters.mismatches),
+    ] {
+        registry.counter(name, help, counter);
+    }
+    disk_words(registry);
+    type Read = fn(&DiskFigures) -> u64;
+    const GAUGES: [(&str, &str, Read); 8] = [
+        ("disk_up", "Whether the disk is in use: 0 while it is sick.", |d| {
+            u64::from(d.state != "sick")
+        }),
+        ("disk_capacity_bytes", "Bytes that the store may fill.", |d| d.capacity),
+        ("disk_live_bytes", "Bytes of records that can be found.", |d| d.live_bytes),
+        ("disk_records", "Records that can be found.", |d| d.records),
+        ("disk_free_segments", "Segments to be written.", |d| d.free.into()),
+        ("disk_proved_segments", "Segments of what was asked for again.", |d| d.proved.into()),
+        ("disk_queue_bytes", "Bytes that wait to be written.", |d| d.queued),
+        ("disk_index_bytes", "Memory that the index takes.", |d| d.index),
+    ];
+    for (name, help, read) in GAUGES {
+        let store = Arc::clone(&node.store);
+        registry.gauges(name, help, move |samples| {
+            for figures in store.disk_figures() {
+                samples.push(&[("disk", &figures.path.display().to_string())], read(&figures));
+            }
+        });
+    }
+}
+
+fn purges(registry: &mut Registry, node: &Node) {
+    let rules = &store::rules::COUNTERS;
+    for (name, help, counter) in [
+        ("purge_rules_added", "Purge rules added.", &rules.added),
+        ("purge_rules_merged", "Those that went and hold for all that is older.", &rules.merged),
+        ("purge_found_dead", "Look-ups that met a purged object.", &rules.dead),
+        ("purge_found_stale", "Look-ups that met one made stale.", &rules.stale),
+    ] {
+        registry.counter(name, help, counter);
+    }
+    let held = Arc::clone(&node.store);
+    registry.gauges("purge_rules", "Purge rules held.", move |samples| {
+        samples.push(&[], held.purge_rules() as u64);
+    });
+}
+
+fn disk_words(registry: &mut Registry) {
+    let counters = &disk::COUNTERS;
+    registry.counters("disk_reads", "Reads from disk, by how they went.", |samples| {
+        for (how, counter) in [
+            ("hit", &counters.hits),
+            ("absent", &counters.absent),
+            ("damaged", &counters.damaged),
+            ("slow", &counters.slow),
+            ("sick", &counters.sick),
+            ("failed", &counters.failed),
+        ] {
+            samples.push(&[("how", how)], counter.sum());
+        }
+    });
+    registry.counters("disk_refused", "Writes that did not happen, by why.", |samples| {
+        for (why, counter) in [
+            ("policy", &counters.refused),
+            ("queue", &counters.dropped),
+            ("disk", &counters.unwritable),
+        ] {
+            samples.push(&[("why", why)], counter.sum());
+        }
+    });
+    registry.counters("disk_errors", "I/O errors, by what was done.", |samples| {
+        samples.push(&[("io", "read")], counters.read_errors.sum());
+        samples.push(&[("io", "write")], counters.write_errors.sum());
+    });
+}
+
 fn fills(registry: &mut Registry, node: &Node) {
     let counters = &fill::COUNTERS;
     for (name, help, counter) in [
@@ -173,6 +266,9 @@ fn fills(registry: &mut Registry, node: &Node) {
         ("fill_crowded", "Clients refused since too many waited.", &counters.crowded),
         ("fill_overdue", "Waits that took too long.", &counters.overdue),
         ("fill_resumed", "Bodies resumed where they broke off.", &counters.resumed),
+        ("fill_slices", "Slices asked for after the first.", &counters.slices),
+        ("fill_read_ahead", "Of these, asked for ahead of a client.", &counters.read_ahead),
+        ("fill_unsliced", "URLs that cannot be fetched by slices.", &counters.unsliced),
         ("fill_deserted", "Fetches cancelled since all clients had left.", &counters.deserted),
     ] {
         registry.counter(name, help, counter);

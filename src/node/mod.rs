@@ -29,13 +29,15 @@ use crate::listen::{self, Admission, Drain, Front, Stage, notify};
 use crate::node::serving::ServingThread;
 use crate::serve::Serve;
 use crate::site::{LastGood, Sites, Source, Surroundings};
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::telemetry::{AccessLog, Registry};
 use crate::tls::Sni;
 use crate::upstream::Shared;
 
 /// How often the node looks after itself: clock, store, watchdog.
 const TICK: Duration = Duration::from_secs(1);
+/// How long the disks may take to store what memory has at the end.
+const CLOSING: Duration = Duration::from_secs(20);
 /// How many reload orders may wait; one more waits to be accepted.
 const RELOADS_WAITING: usize = 8;
 
@@ -66,14 +68,26 @@ impl Node {
     /// inside a tokio runtime, on which the admin listener and the node's own tasks then run.
     ///
     /// # Errors
-    /// One sentence on what could not be had: the state folder, the sites, an address.
+    /// One sentence on what could not be had: the state folder, the sites, a disk, an address.
     pub fn start(config: NodeConfig, file: Option<PathBuf>) -> Result<Self, String> {
+        Node::start_on(config, file, Arc::new(store::disk::Files))
+    }
+
+    /// The same with disks that `opener` opens, so that a test can make them fail.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_on(
+        config: NodeConfig,
+        file: Option<PathBuf>,
+        opener: Arc<dyn store::Opener>,
+    ) -> Result<Self, String> {
         let clock = Clock::system();
         let (upstream, source, report) = load_sites(&config, &clock)?;
         tell(&report);
         let log = AccessLog::open(&config.telemetry.access_log)
             .map_err(|error| format!("cannot open the access log: {error}"))?;
-        let store = Store::new(config.store.clone(), clock.clone());
+        let store = Store::open(config.store.clone(), clock.clone(), &config.state_dir, opener)?;
         let flights = Flights::new(config.fill.clone(), Arc::clone(&store), clock.clone());
         let limits = Arc::new(ArcSwap::from_pointee(config.listen.clone()));
         let serve = Arc::new(Serve {
@@ -180,6 +194,9 @@ impl Node {
         }
         for thread in self.threads.drain(..) {
             thread.end();
+        }
+        if tokio::time::timeout(CLOSING, self.store.close()).await.is_err() {
+            tracing::warn!("the disks could not be closed in {CLOSING:?}: some of memory is lost");
         }
         self.log.close();
     }

@@ -4,13 +4,17 @@
 //! is gone, at its end or because the client went away, the request is settled.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use crate::fill::slices::{Conductor, Sliced};
 use crate::serve::exchange::Exchange;
+use crate::store::Entry;
 use crate::{store, upstream};
 
 /// The body of a response.
@@ -27,6 +31,8 @@ pub enum Source {
     Whole(Bytes),
     /// A stored object, or one range of it, which may still be growing.
     Stored(store::Reader),
+    /// A range of a large object, fetched slice by slice.
+    Sliced(Box<Sliced>),
     /// Several ranges of a stored object, as `multipart/byteranges` (RFC 9110 section 14.6).
     Multipart(Box<Multipart>),
     /// The origin's response as it comes, trailers included.
@@ -84,6 +90,11 @@ impl Body {
         Body { source, exchange: None }
     }
 
+    /// A range of the representation that `first` is a part of, fetched slice by slice.
+    pub fn by_slices(conductor: Arc<Conductor>, first: &Arc<Entry>, range: Range<u64>) -> Self {
+        Body::new(Source::Sliced(Box::new(conductor.read(Arc::clone(first), range))))
+    }
+
     /// No bytes.
     pub fn empty() -> Self {
         Body::new(Source::Empty)
@@ -116,6 +127,7 @@ impl Source {
             Source::Empty => true,
             Source::Whole(bytes) => bytes.is_empty(),
             Source::Stored(reader) => reader.remaining() == Some(0),
+            Source::Sliced(sliced) => sliced.remaining() == 0,
             Source::Multipart(multipart) => multipart.left == 0,
             Source::Upstream(body) => http_body::Body::is_end_stream(body.as_ref()),
         }
@@ -130,6 +142,8 @@ impl Source {
                 Some(Ok(bytes))
             }
             Source::Stored(reader) => ready!(reader.poll_chunk(cx))
+                .map(|chunk| chunk.map_err(|cut| Broken(cut.to_string()))),
+            Source::Sliced(sliced) => ready!(sliced.poll_chunk(cx))
                 .map(|chunk| chunk.map_err(|cut| Broken(cut.to_string()))),
             Source::Multipart(multipart) => {
                 let chunk = ready!(multipart.poll_chunk(cx));
@@ -183,6 +197,7 @@ impl http_body::Body for Body {
             Source::Stored(reader) => {
                 reader.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
             }
+            Source::Sliced(sliced) => SizeHint::with_exact(sliced.remaining()),
             Source::Multipart(multipart) => SizeHint::with_exact(multipart.left),
             Source::Upstream(body) => http_body::Body::size_hint(body.as_ref()),
         }

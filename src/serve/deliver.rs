@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Ver
 
 use crate::cache::range::if_range_holds;
 use crate::cache::{self, Judgement, Policy, Precondition, Reason, Selection, Stored, Verdict};
+use crate::fill::slices::Conductor;
 use crate::header::cache_status::CacheStatus;
 use crate::header::compose;
 use crate::header::present::Present;
@@ -36,6 +37,8 @@ pub struct Obtained {
     collapsed: bool,
     /// Fields for this client alone, in place of what is stored for all.
     once: Option<Box<HeaderMap>>,
+    /// What asks for the rest of an entry that has not all bytes.
+    conductor: Option<Arc<Conductor>>,
 }
 
 enum What {
@@ -83,6 +86,12 @@ impl Obtained {
         self
     }
 
+    /// The same, the rest of whose bytes come by slices.
+    pub fn by_slices(mut self, conductor: Option<Arc<Conductor>>) -> Self {
+        self.conductor = conductor;
+        self
+    }
+
     /// The same after the origin was asked and answered with this status.
     pub fn after(mut self, status: StatusCode) -> Self {
         self.forward_status = Some(status);
@@ -90,7 +99,15 @@ impl Obtained {
     }
 
     fn of(what: What, reason: Reason) -> Self {
-        Obtained { what, reason, forward_status: None, stored: false, collapsed: false, once: None }
+        Obtained {
+            what,
+            reason,
+            forward_status: None,
+            stored: false,
+            collapsed: false,
+            once: None,
+            conductor: None,
+        }
     }
 
     fn cache_status<'a>(&self, name: &'a str, ttl: Option<i64>) -> CacheStatus<'a> {
@@ -127,12 +144,16 @@ pub fn deliver(
         What::Entry(entry, judged) => {
             exchange.record.outcome.tier = match obtained.reason.verdict() {
                 Verdict::Miss | Verdict::Pass if !obtained.collapsed => Tier::Origin,
+                _ if exchange.brought || entry.body.whole().is_none() && entry.body.is_filed() => {
+                    Tier::Disk
+                }
                 _ => Tier::Memory,
             };
             let judgement = judged.unwrap_or_else(|| judge_now(serve, asked, entry));
             let once = obtained.once.as_deref();
             let sent = once.and_then(|once| range::as_sent(entry, once));
-            let mut response = from_entry(asked, entry, &judgement, sent)?;
+            let conductor = obtained.conductor.take();
+            let mut response = from_entry(asked, entry, &judgement, sent, conductor)?;
             if let Some(once) = once {
                 add_once(&mut response, once);
             }
@@ -190,6 +211,7 @@ fn from_entry(
     entry: &mut Arc<Entry>,
     judgement: &Judgement,
     sent: Option<Range<u64>>,
+    conductor: Option<Arc<Conductor>>,
 ) -> Result<Response<Body>, Refusal> {
     let (stored, policy) = (&entry.stored, &asked.site().policy);
     let (method, fields, present) = (&asked.head.method, &asked.head.headers, asked.present);
@@ -223,10 +245,10 @@ fn from_entry(
             Body::empty()
         }
         Precondition::Proceed => match selection {
-            Selection::Whole => whole(method, entry, &mut headers),
+            Selection::Whole => whole(method, entry, &mut headers, conductor),
             Selection::One(range) => {
                 status = StatusCode::PARTIAL_CONTENT;
-                range::one(entry, range, &mut headers)
+                range::one(entry, range, &mut headers, conductor)
             }
             Selection::Many(ranges) => {
                 status = StatusCode::PARTIAL_CONTENT;
@@ -260,7 +282,12 @@ fn chosen(
     }
 }
 
-fn whole(method: &Method, entry: &Entry, headers: &mut HeaderMap) -> Body {
+fn whole(
+    method: &Method,
+    entry: &Arc<Entry>,
+    headers: &mut HeaderMap,
+    conductor: Option<Arc<Conductor>>,
+) -> Body {
     if *method == Method::HEAD {
         if let Some(total) = entry.stored.total.or(entry.body.total()) {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(total));
@@ -269,7 +296,10 @@ fn whole(method: &Method, entry: &Entry, headers: &mut HeaderMap) -> Body {
     }
     match entry.body.whole() {
         Some(bytes) => Body::whole(bytes.clone()),
-        None => Body::new(Source::Stored(entry.body.reader(0..u64::MAX))),
+        None => match (conductor, entry.stored.total) {
+            (Some(conductor), Some(total)) => Body::by_slices(conductor, entry, 0..total),
+            _ => Body::new(Source::Stored(entry.body.reader(0..u64::MAX))),
+        },
     }
 }
 

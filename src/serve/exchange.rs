@@ -35,6 +35,8 @@ pub struct Exchange {
     pub identity: Option<Arc<Identity>>,
     /// What earlier requests of the connection found out.
     pub memory: Arc<Memory>,
+    /// Whether what is sent was brought up from disk for this request.
+    pub brought: bool,
 }
 
 impl Exchange {
@@ -69,7 +71,16 @@ impl Exchange {
             ..Record::default()
         };
         let (connection, memory) = (Arc::clone(connection), Arc::clone(memory));
-        Box::new(Exchange { connection, now, started, request_id, record, identity: None, memory })
+        Box::new(Exchange {
+            connection,
+            now,
+            started,
+            request_id,
+            record,
+            identity: None,
+            memory,
+            brought: false,
+        })
     }
 
     /// What the client spoke.

@@ -1,5 +1,5 @@
-//! What the edge would do with a request, and why, without doing it: nothing is fetched, counted or
-//! changed. It takes the same steps as the story, and stops where the story would act.
+//! What the edge would do with a request, and why, without doing it: nothing is asked of an origin,
+//! counted or changed. It takes the same steps as the story, and stops where the story would act.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -85,6 +85,8 @@ pub struct StoredVariant {
     pub vary: Vec<String>,
     /// Whether all its bytes are there, and how many there are.
     pub whole: bool,
+    /// Where its body lies: `memory` or `disk`.
+    pub tier: &'static str,
     /// Bytes in memory, metadata included.
     pub bytes: u64,
     /// How often it was found.
@@ -123,10 +125,10 @@ impl Serve {
     ///
     /// # Errors
     /// The question is no request: a bad URL, method or field.
-    pub fn explain(&self, question: &Question) -> Result<Explanation, String> {
+    pub async fn explain(&self, question: &Question) -> Result<Explanation, String> {
         let (head, scheme) = parse(question)?;
         let mut told = Explanation::default();
-        match self.follow(head, scheme, &mut told)? {
+        match self.follow(head, scheme, &mut told).await? {
             Ok(()) => {}
             Err(refusal) => {
                 told.refused = Some(Refused {
@@ -141,7 +143,7 @@ impl Serve {
     }
 
     /// The steps of the story up to the verdict.
-    fn follow(
+    async fn follow(
         &self,
         head: Parts,
         scheme: Scheme,
@@ -167,7 +169,11 @@ impl Serve {
         asked.tell_scheme();
         match plan::plan(self, &asked, false) {
             Course::Pass(reason) => told.decide(reason),
-            Course::Cache(plan) => self.look(&asked, &plan, told),
+            Course::Cache(plan) => {
+                // As a request would: what only the disk has is looked at in memory.
+                self.store.bring(plan.key()).await;
+                self.look(&asked, &plan, told);
+            }
         }
         Ok(Ok(()))
     }
@@ -249,6 +255,7 @@ fn describe(asked: &Asked, entry: &Entry, selected: bool, now: Timestamp) -> Sto
         status: stored.status.as_u16(),
         vary: vary.collect(),
         whole: entry.is_whole() && range::has_all(asked, entry),
+        tier: if entry.body.is_filed() { "disk" } else { "memory" },
         bytes: entry.bytes(),
         hits: entry.hits(),
         lifetime_from: lifetimes.source.to_string(),
@@ -300,8 +307,9 @@ fn tell_variant(text: &mut String, variant: &StoredVariant) {
     let extent = if variant.whole { "whole" } else { "in part" };
     let _ = writeln!(
         text,
-        "stored   {} {extent}, {} bytes, {} hits, {chosen}{}",
+        "stored   {} {extent}, on {}, {} bytes of memory, {} hits, {chosen}{}",
         variant.status,
+        variant.tier,
         variant.bytes,
         variant.hits,
         if variant.vary.is_empty() {

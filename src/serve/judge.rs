@@ -22,6 +22,26 @@ pub enum Finding {
     Refused(Reason),
 }
 
+impl Finding {
+    /// Whether memory has nothing at all of the URL.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Finding::Wanting(Reason::UriMiss, None) | Finding::Refused(_))
+    }
+
+    /// What would be sent, if only the disk can tell whether its first bytes are there, and where
+    /// these begin.
+    pub fn in_doubt(&self, asked: &Asked) -> Option<(Arc<Entry>, u64)> {
+        let (Finding::Usable(entry, _) | Finding::Refreshable(entry, _)) = self else {
+            return None;
+        };
+        if entry.body.whole().is_some() {
+            return None;
+        }
+        let first = range::first_byte(asked, entry)?;
+        entry.body.is_in_doubt(first).then(|| (Arc::clone(entry), first))
+    }
+}
+
 /// Looks up the plan's key and judges what is there. Unless that can be used as it is, the request
 /// has all its fields afterwards ([`Asked::tell_scheme`]).
 pub fn judge(serve: &Serve, asked: &mut Asked, plan: &Plan, now: Timestamp) -> Finding {

@@ -14,6 +14,7 @@ use crate::serve::exchange::Exchange;
 use crate::serve::forward;
 use crate::serve::plan::{Asked, Plan};
 use crate::serve::range;
+use crate::serve::slices;
 use crate::store::Entry;
 use crate::upstream::{Fault, Inbound, Upload};
 
@@ -31,8 +32,7 @@ pub async fn fetch(
 ) -> Result<Obtained, Refusal> {
     exchange.decided(reason);
     let base = base.as_ref();
-    let inquiry = inquiry(asked, plan, range::to_ask(asked, plan, base), base);
-    let mut outcome = serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await;
+    let (mut outcome, slicing) = ask(serve, exchange, asked, plan, base).await;
     if let Outcome::Erroring { status, inbound: None } = outcome
         && let Some(obtained) = stale(serve, asked, base, Failure::Status(status))
     {
@@ -44,13 +44,20 @@ pub async fn fetch(
         Outcome::Uncacheable { inbound: None, .. } | Outcome::Erroring { inbound: None, .. }
     ) {
         // What the one who asked got was not for sharing: everyone asks for themselves.
+        let inquiry = inquiry(asked, plan, range::to_ask(asked, plan, base), base);
         outcome = serve.flights.obtain_alone(inquiry, order(serve, exchange, asked)).await;
     }
     match outcome {
-        Outcome::Entry { entry, how, stored, once } => {
+        Outcome::Entry { entry, how, stored, mut once } => {
             let collapsed = note(exchange, &how);
-            Ok(Obtained::fetched(entry, reason, answered_status(&how), stored, collapsed)
-                .with(once))
+            let conductor = slicing.then(|| {
+                once.remove(http::header::CONTENT_RANGE);
+                let inquiry = inquiry(asked, plan, None, base);
+                slices::conductor(serve, &inquiry, &entry, stored, || order(serve, exchange, asked))
+            });
+            let fetched =
+                Obtained::fetched(entry, reason, answered_status(&how), stored, collapsed);
+            Ok(fetched.with(once).by_slices(conductor.flatten()))
         }
         Outcome::Revalidated { entry, how, once } => {
             let collapsed = note(exchange, &how);
@@ -81,6 +88,27 @@ pub async fn fetch(
     }
 }
 
+/// Asks for a slice where that makes sense, else for what the client wants. Says whether it was a
+/// slice.
+async fn ask(
+    serve: &Serve,
+    exchange: &Exchange,
+    asked: &Asked,
+    plan: &Plan,
+    base: Option<&Arc<Entry>>,
+) -> (Outcome, bool) {
+    if let Some(slice) = slices::first(serve, asked, plan, base) {
+        let inquiry = inquiry(asked, plan, Some(&slice), base);
+        let outcome = serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await;
+        if !slices::is_refused(plan, &outcome) {
+            return (outcome, true);
+        }
+        serve.store.mark_unsliced(plan.key());
+    }
+    let inquiry = inquiry(asked, plan, range::to_ask(asked, plan, base), base);
+    (serve.flights.obtain(inquiry, || order(serve, exchange, asked)).await, false)
+}
+
 /// Has an entry refreshed behind the client's back.
 pub fn refresh(serve: &Serve, exchange: &Exchange, asked: &Asked, plan: &Plan, entry: &Arc<Entry>) {
     let inquiry = inquiry(asked, plan, None, Some(entry));
@@ -96,7 +124,7 @@ fn inquiry<'a>(
     Inquiry { key: plan.key(), policy: &asked.site().policy, request: asked.request(), range, base }
 }
 
-/// What it takes to ask the origin for the whole URL.
+/// What it takes to ask the origin.
 fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
     Order {
         policy: Arc::clone(&asked.site().policy),

@@ -23,12 +23,15 @@ pub mod explain;
 mod forward;
 mod head;
 mod identify;
+pub mod inspect;
 mod judge;
 mod miss;
 mod pass;
 mod plan;
+pub mod purge;
 mod range;
 mod settle;
+mod slices;
 mod tunnel;
 
 use std::panic::AssertUnwindSafe;
@@ -125,6 +128,22 @@ impl Serve {
         }
     }
 
+    /// What is stored, in memory or on disk.
+    async fn find(&self, exchange: &mut Exchange, asked: &mut Asked, plan: &Plan) -> Finding {
+        let mut finding = judge::judge(self, asked, plan, exchange.now);
+        if finding.is_absent() && Box::pin(self.store.bring(&plan.question)).await {
+            exchange.brought = true;
+            finding = judge::judge(self, asked, plan, exchange.now);
+        }
+        if let Some((entry, first)) = finding.in_doubt(asked)
+            && !Box::pin(entry.body.probe(first)).await
+        {
+            // The disk has lost or damaged what was to be sent: the entry knows that now.
+            finding = judge::judge(self, asked, plan, exchange.now);
+        }
+        finding
+    }
+
     /// Gets the object that the cache is asked for: from the store, or through it.
     async fn obtain(
         &self,
@@ -132,7 +151,7 @@ impl Serve {
         asked: &mut Asked,
         plan: &Plan,
     ) -> Result<Obtained, Refusal> {
-        match judge::judge(self, asked, plan, exchange.now) {
+        match self.find(exchange, asked, plan).await {
             Finding::Usable(entry, judgement) => Ok(Obtained::stored(entry, judgement)),
             Finding::Refreshable(entry, judgement) => {
                 miss::refresh(self, exchange, asked, plan, &entry);

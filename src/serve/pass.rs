@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use crate::cache::{self, Reason};
+use crate::cache::{self, Key, Reason, tags};
 use crate::clock::Timestamp;
 use crate::fill::Answered;
 use crate::listen::{self, BodyError};
@@ -29,15 +29,16 @@ pub async fn pass(
     reason: Reason,
 ) -> Result<Response<Body>, Refusal> {
     exchange.decided(reason);
-    let sent = serve.clock.now();
+    let (sent, newest) = (serve.clock.now(), serve.store.purge_seq());
     let inbound = ask(serve, exchange, asked, stream(asked, upload)).await?;
     if inbound.head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(switch(exchange, asked, inbound));
     }
+    let key = key_for_get(serve, asked, &inbound, newest);
     invalidate(serve, asked, &inbound);
-    let obtained = match asked.head.method {
-        Method::POST => keep_for_get(serve, asked, inbound, reason, sent),
-        _ => Obtained::streamed(inbound, reason),
+    let obtained = match key {
+        Some(key) => keep_for_get(serve, asked, &key, inbound, reason, sent),
+        None => Obtained::streamed(inbound, reason),
     };
     deliver::deliver(serve, exchange, asked, obtained)
 }
@@ -123,20 +124,29 @@ fn invalidate(serve: &Serve, asked: &Asked, inbound: &Inbound) {
     }
 }
 
-/// The answer to a POST, stored for later GETs where it says that it is what they would get.
+/// What a GET would be looked up by, if the answer to a POST says that it is what that would get and
+/// no purge newer than `newest` has made it old on its way.
+fn key_for_get(serve: &Serve, asked: &Asked, inbound: &Inbound, newest: u64) -> Option<Key> {
+    let headers = &inbound.head.headers;
+    if asked.head.method != Method::POST || !headers.contains_key(header::CONTENT_LOCATION) {
+        return None;
+    }
+    let key = plan::question(serve, asked.site(), &asked.request()).to_key();
+    let tags = || tags::of(headers).map(tags::hash).collect();
+    serve.store.is_current(&key, newest, tags).then_some(key)
+}
+
+/// The answer to a POST, stored for later GETs.
 fn keep_for_get(
     serve: &Serve,
     asked: &Asked,
+    key: &Key,
     inbound: Inbound,
     reason: Reason,
     sent: Timestamp,
 ) -> Obtained {
-    if !inbound.head.headers.contains_key(header::CONTENT_LOCATION) {
-        return Obtained::streamed(inbound, reason);
-    }
     let (request, status) = (asked.request(), inbound.head.status);
-    let key = plan::question(serve, asked.site(), &request).to_key();
-    match serve.flights.adopt(&asked.site().policy, &key, &request, inbound, sent) {
+    match serve.flights.adopt(&asked.site().policy, key, &request, inbound, sent) {
         Ok((entry, once)) => Obtained::fetched(entry, reason, Some(status), true, false).with(once),
         Err(inbound) => Obtained::streamed(*inbound, reason),
     }

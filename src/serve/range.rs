@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::cache::range::if_range_holds;
 use crate::cache::{self, Precondition, Selection};
+use crate::fill::slices::Conductor;
 use crate::header::content_range::ContentRange;
 use crate::serve::body::{Body, Multipart, Source};
 use crate::serve::plan::{Asked, Plan};
@@ -29,6 +30,21 @@ pub fn has_all(asked: &Asked, entry: &Entry) -> bool {
         Selection::One(range) => entry.body.has(range),
         Selection::Many(ranges) => ranges.into_iter().all(|range| entry.body.has(range)),
         Selection::Unsatisfiable => true,
+    }
+}
+
+/// Where the bytes begin that the answer from `entry` would send; `None` if it sends none.
+pub fn first_byte(asked: &Asked, entry: &Entry) -> Option<u64> {
+    let (method, fields, stored) = (&asked.head.method, &asked.head.headers, &entry.stored);
+    let condition = cache::precondition(method, fields, stored.status, &stored.headers);
+    if *method == Method::HEAD || condition != Precondition::Proceed {
+        return None;
+    }
+    match cache::select(&asked.site().policy, method, fields, stored) {
+        Selection::Whole => Some(0),
+        Selection::One(range) => Some(range.start),
+        Selection::Many(ranges) => ranges.first().map(|range| range.start),
+        Selection::Unsatisfiable => None,
     }
 }
 
@@ -57,11 +73,19 @@ pub fn as_sent(entry: &Entry, once: &HeaderMap) -> Option<Range<u64>> {
 }
 
 /// The body of a 206 of one part; sets the fields that describe it.
-pub fn one(entry: &Entry, range: Range<u64>, headers: &mut HeaderMap) -> Body {
+pub fn one(
+    entry: &Arc<Entry>,
+    range: Range<u64>,
+    headers: &mut HeaderMap,
+    conductor: Option<Arc<Conductor>>,
+) -> Body {
     let total = entry.stored.total;
     headers.insert(header::CONTENT_RANGE, ContentRange { bytes: range.clone(), total }.format());
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-    Body::new(Source::Stored(entry.body.reader(range)))
+    match conductor {
+        Some(conductor) => Body::by_slices(conductor, entry, range),
+        None => Body::new(Source::Stored(entry.body.reader(range))),
+    }
 }
 
 /// The body of a 206 of several parts (RFC 9110 section 15.3.7.2); sets the fields that describe it.

@@ -11,13 +11,12 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::task::Waker;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
 
 use super::chunks::Chunks;
+use super::filed::Filed;
+use super::growing::{Growing, State};
 use super::reader::Reader;
 
 /// The bytes of one stored response, complete, growing or in part. A copy is the same body.
@@ -29,14 +28,6 @@ enum Form {
     /// All there is, in one chunk.
     Whole(Bytes),
     Chunks(Arc<Growing>),
-}
-
-/// A body of several chunks, or of one that may still become more.
-#[derive(Debug)]
-pub(super) struct Growing {
-    pub(super) state: Mutex<State>,
-    /// Tells the writer that readers moved on or left.
-    pub(super) moved: Notify,
 }
 
 /// How far a body has come.
@@ -63,32 +54,6 @@ pub enum Cut {
     Slow,
     /// The body has only other ranges, or has let go of these bytes.
     Missing,
-}
-
-/// What changes under a body's lock.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) chunks: Chunks,
-    pub(super) end: End,
-    /// Where the writer puts its next byte.
-    pub(super) next: u64,
-    /// Where the writer will stop, if it knows.
-    pub(super) until: Option<u64>,
-    /// Length of the complete representation, if known.
-    pub(super) total: Option<u64>,
-    /// Whether bytes that all readers have passed are let go (bodies too large to keep).
-    pub(super) sliding: bool,
-    /// Readers of the growing body; a reader knows its place in the list.
-    pub(super) watches: Vec<Option<Watch>>,
-    pub(super) readers: usize,
-}
-
-/// A reader of a growing body, as its writer sees it.
-#[derive(Debug)]
-pub(super) struct Watch {
-    pub(super) position: u64,
-    pub(super) waker: Option<Waker>,
-    pub(super) too_slow: bool,
 }
 
 impl Cut {
@@ -161,12 +126,68 @@ impl Body {
 
     /// The parts of `range` that are not there (yet).
     pub fn missing(&self, range: Range<u64>) -> Vec<Range<u64>> {
-        self.with_chunks(|chunks| chunks.missing(range))
+        match &self.0 {
+            Form::Whole(whole) => {
+                let start = range.start.max(whole.len() as u64);
+                std::iter::once(start..range.end).filter(|gap| !gap.is_empty()).collect()
+            }
+            Form::Chunks(growing) => growing.missing(range),
+        }
     }
 
     /// The ranges that are there.
     pub fn present(&self) -> Vec<Range<u64>> {
-        self.with_chunks(Chunks::present)
+        match &self.0 {
+            Form::Whole(whole) if whole.is_empty() => Vec::new(),
+            Form::Whole(whole) => std::iter::once(0..whole.len() as u64).collect(),
+            Form::Chunks(growing) => growing.present(),
+        }
+    }
+
+    /// Says whether the byte at `position` can be read, if only the disk can tell: then what it has
+    /// lost or damaged is fetched again before a client hears of it.
+    pub async fn probe(&self, position: u64) -> bool {
+        match self.filed().filter(|_| self.is_in_doubt(position)) {
+            Some(filed) => filed.read(position, position + 1, 1).await.is_some(),
+            None => true,
+        }
+    }
+
+    /// Whether only the disk can tell if the byte at `position` can be read.
+    pub fn is_in_doubt(&self, position: u64) -> bool {
+        match &self.0 {
+            Form::Whole(_) => false,
+            Form::Chunks(growing) => growing.needs_disk(position),
+        }
+    }
+
+    /// Whether bytes of it may lie on disk.
+    pub fn is_filed(&self) -> bool {
+        self.filed().is_some()
+    }
+
+    /// The bytes of both, which are of the same representation. Both must have ended.
+    pub(super) fn joined_with(&self, other: &Body) -> Body {
+        let mut chunks = self.with_chunks(Chunks::clone);
+        other.with_chunks(|others| chunks.insert_all(others));
+        let filed = self.filed().or_else(|| other.filed());
+        if let Some(filed) = &filed {
+            chunks.forget_filed(filed);
+        }
+        Growing::at_rest(chunks, filed, self.total())
+    }
+
+    /// The part that lies on disk.
+    pub(super) fn filed(&self) -> Option<Arc<Filed>> {
+        self.growing()?.filed()
+    }
+
+    /// Its state, if it has several chunks.
+    pub(super) fn growing(&self) -> Option<&Arc<Growing>> {
+        match &self.0 {
+            Form::Whole(_) => None,
+            Form::Chunks(growing) => Some(growing),
+        }
     }
 
     /// Length of the complete representation in bytes, once known.
@@ -174,7 +195,7 @@ impl Body {
         self.ask(|whole| Some(whole.len() as u64), |state| state.total)
     }
 
-    /// Bytes held at present.
+    /// Bytes held in memory at present.
     pub fn bytes(&self) -> u64 {
         self.ask(|whole| whole.len() as u64, |state| state.chunks.bytes())
     }
@@ -224,192 +245,4 @@ impl From<Arc<Growing>> for Body {
     fn from(growing: Arc<Growing>) -> Self {
         Body(Form::Chunks(growing))
     }
-}
-
-impl Growing {
-    /// A growing body whose writer will fill `from..until` of a representation of `total` bytes, as
-    /// far as those are known. `chunks` are there from the start.
-    pub(super) fn new(chunks: Chunks, from: u64, until: Option<u64>, total: Option<u64>) -> Self {
-        Growing {
-            state: Mutex::new(State {
-                chunks,
-                end: End::Growing,
-                next: from,
-                until,
-                total,
-                sliding: false,
-                watches: Vec::new(),
-                readers: 0,
-            }),
-            moved: Notify::new(),
-        }
-    }
-
-    /// What there is by now, as a body of its own that will not grow. Copies no bytes.
-    pub(super) fn so_far(&self) -> Body {
-        let (chunks, total) = {
-            let state = self.state.lock();
-            (state.chunks.clone(), state.total)
-        };
-        let part = Growing::new(chunks, 0, Some(0), total);
-        part.state.lock().end = End::Done;
-        Arc::new(part).into()
-    }
-
-    /// The body in the form to store it in, once nothing more will come.
-    pub(super) fn settled(self: &Arc<Self>) -> Body {
-        let state = self.state.lock();
-        if state.end != End::Done || !state.is_complete() || state.chunks.count() > 1 {
-            drop(state);
-            return self.clone().into();
-        }
-        Body::of(state.chunks.read(0, u64::MAX).unwrap_or_default())
-    }
-
-    fn reader(self: &Arc<Self>, range: Range<u64>) -> Reader {
-        let mut state = self.state.lock();
-        let end = state.total.map_or(range.end, |total| total.min(range.end));
-        let watch = (state.end == End::Growing).then(|| state.watch(range.start));
-        drop(state);
-        Reader::walking(self.clone(), watch, range.start..end)
-    }
-
-    /// Bytes held at present.
-    pub(super) fn bytes(&self) -> u64 {
-        self.state.lock().chunks.bytes()
-    }
-
-    /// How many readers there are.
-    pub(super) fn readers(&self) -> usize {
-        self.state.lock().readers
-    }
-
-    /// Length of the complete representation in bytes, once known.
-    pub(super) fn total(&self) -> Option<u64> {
-        self.state.lock().total
-    }
-
-    /// Whether every byte of the representation is there.
-    pub(super) fn is_complete(&self) -> bool {
-        self.state.lock().is_complete()
-    }
-
-    /// Where the writer stands, and where it will stop if it knows.
-    pub(super) fn progress(&self) -> (u64, Option<u64>) {
-        let state = self.state.lock();
-        (state.next, state.until)
-    }
-
-    /// Adds the writer's next bytes and wakes those who wait for them.
-    pub(super) fn push(&self, bytes: Bytes) {
-        let mut state = self.state.lock();
-        let at = state.next;
-        state.next += bytes.len() as u64;
-        state.chunks.insert(at, bytes);
-        wake(state);
-    }
-
-    /// Ends the body and wakes everybody. Does nothing if it has ended before.
-    pub(super) fn close(&self, end: End) {
-        let mut state = self.state.lock();
-        if state.end != End::Growing {
-            return;
-        }
-        if end == End::Done && state.total.is_none() {
-            state.total = Some(state.next);
-        }
-        state.end = end;
-        wake(state);
-    }
-
-    /// Looks at the chunks under the lock.
-    pub(super) fn with_chunks<T>(&self, look: impl FnOnce(&Chunks) -> T) -> T {
-        look(&self.state.lock().chunks)
-    }
-
-    /// Puts one chunk in place of several with the same bytes.
-    pub(super) fn replace(&self, at: u64, joined: Bytes) {
-        self.state.lock().chunks.replace(at, joined);
-    }
-
-    /// From now on lets go of bytes that every reader has passed.
-    pub(super) fn slide(&self) {
-        let mut state = self.state.lock();
-        state.sliding = true;
-        state.forget_passed();
-    }
-
-    /// Bytes that the slowest reader has not taken yet. Lets go of those that all have.
-    pub(super) fn unread(&self) -> u64 {
-        let mut state = self.state.lock();
-        state.forget_passed();
-        state.next - state.floor()
-    }
-
-    /// Cuts the readers that stand where the slowest stands, and says how many they were.
-    pub(super) fn cut_slowest(&self) -> usize {
-        let mut state = self.state.lock();
-        let floor = state.floor();
-        let mut cut = 0;
-        for watch in state.watches.iter_mut().flatten() {
-            if !watch.too_slow && watch.position <= floor {
-                watch.too_slow = true;
-                cut += 1;
-            }
-        }
-        wake(state);
-        cut
-    }
-
-    /// Returns when a reader of a sliding body moved on or any reader left.
-    pub(super) async fn moved(&self) {
-        self.moved.notified().await;
-    }
-}
-
-impl State {
-    /// Notes a reader that stands at `position`.
-    fn watch(&mut self, position: u64) -> usize {
-        self.readers += 1;
-        let watch = Some(Watch { position, waker: None, too_slow: false });
-        // Looking for a free place is worth it only where there are many.
-        if self.watches.len() > 2 * self.readers
-            && let Some(place) = self.watches.iter().position(Option::is_none)
-            && let Some(free) = self.watches.get_mut(place)
-        {
-            *free = watch;
-            return place;
-        }
-        self.watches.push(watch);
-        self.watches.len() - 1
-    }
-
-    /// Whether every byte of the representation is here.
-    pub(super) fn is_complete(&self) -> bool {
-        self.total.is_some_and(|total| self.chunks.bytes() == total)
-    }
-
-    /// Where the slowest reader stands. Without readers: where the bytes that are still held begin,
-    /// for one may be about to come.
-    fn floor(&self) -> u64 {
-        let watches = self.watches.iter().flatten().filter(|watch| !watch.too_slow);
-        let slowest = watches.map(|watch| watch.position).min();
-        slowest.or(self.chunks.first()).unwrap_or(self.next).min(self.next)
-    }
-
-    /// In a sliding body, lets go of what every reader has passed.
-    fn forget_passed(&mut self) {
-        if self.sliding {
-            let floor = self.floor();
-            self.chunks.forget_before(floor);
-        }
-    }
-}
-
-/// Wakes every waiting reader, after the lock is given back.
-fn wake(mut state: MutexGuard<'_, State>) {
-    let wakers: Vec<Waker> =
-        state.watches.iter_mut().flatten().filter_map(|watch| watch.waker.take()).collect();
-    drop(state);
-    wakers.into_iter().for_each(Waker::wake);
 }

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::filed::Filed;
+
 /// A sorted list of chunks that do not overlap.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chunks {
@@ -44,6 +46,11 @@ impl Chunks {
             self.bytes += part.len() as u64;
             self.list.insert(index, Chunk { at: gap.start, bytes: part });
         }
+    }
+
+    /// Puts in all that another list has and this one lacks.
+    pub(super) fn insert_all(&mut self, other: &Chunks) {
+        other.list.iter().for_each(|chunk| self.insert(chunk.at, chunk.bytes.clone()));
     }
 
     /// The bytes from offset `from` to the end of the chunk that holds it, at most to `until`.
@@ -126,6 +133,23 @@ impl Chunks {
     /// Puts `joined` in place of what is held of the same range.
     pub(super) fn replace(&mut self, at: u64, joined: Bytes) {
         let end = at + joined.len() as u64;
+        self.exchange(at..end, Some(joined));
+    }
+
+    /// Lets go of what is held of `range`.
+    pub(super) fn forget(&mut self, range: Range<u64>) {
+        self.exchange(range, None);
+    }
+
+    /// Lets go of what lies on disk by now.
+    pub(super) fn forget_filed(&mut self, filed: &Filed) {
+        for range in filed.present(self.list.back().map_or(0, Chunk::end)) {
+            self.forget(range);
+        }
+    }
+
+    fn exchange(&mut self, range: Range<u64>, new: Option<Bytes>) {
+        let Range { start: at, end } = range;
         let first = self.list.partition_point(|chunk| chunk.end() <= at);
         let last = self.list.partition_point(|chunk| chunk.at < end);
         let (mut before, mut after) = (None, None);
@@ -138,7 +162,8 @@ impl Chunks {
                 after = Some((end, chunk.bytes.slice((end - chunk.at) as usize..)));
             }
         }
-        for (at, bytes) in after.into_iter().chain([(at, joined)]).chain(before) {
+        let new = new.map(|bytes| (at, bytes));
+        for (at, bytes) in after.into_iter().chain(new).chain(before) {
             self.bytes += bytes.len() as u64;
             self.list.insert(first, Chunk { at, bytes });
         }
@@ -215,6 +240,8 @@ mod tests {
         chunks.replace(10, joined);
         assert_eq!((chunks.count(), chunks.bytes()), (3, 40));
         assert_eq!(chunks.read(12, 100).unwrap().len(), 18);
+        chunks.forget(15..18);
+        assert_eq!((chunks.present(), chunks.bytes()), (vec![0..15, 18..30, 40..50], 37));
         chunks.forget_before(30);
         assert_eq!(chunks.present(), vec![40..50]);
     }

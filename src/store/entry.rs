@@ -8,6 +8,7 @@ use super::COUNTERS;
 use super::body::Body;
 use super::kept::Kept;
 use crate::cache::{Key, KeyRef, Question, Stored, VarySpec};
+use crate::clock::Timestamp;
 use crate::header::accept_language;
 
 /// One stored response, or one that is being fetched, as a request sees it.
@@ -30,6 +31,15 @@ impl Entry {
     /// What the store holds, unpacked.
     pub(super) fn found(kept: Arc<Kept>) -> Arc<Self> {
         Arc::new(Entry { stored: kept.unpack(), body: kept.body.clone(), kept: Some(kept) })
+    }
+
+    /// The same, stale since then because of a purge.
+    pub(super) fn stale(kept: Arc<Kept>, since: Timestamp) -> Arc<Self> {
+        let mut stored = kept.unpack();
+        let lifetimes = &mut stored.lifetimes;
+        let age = lifetimes.age(stored.response_time, since);
+        (lifetimes.fresh, lifetimes.immutable) = (lifetimes.fresh.min(age), false);
+        Arc::new(Entry { stored, body: kept.body.clone(), kept: Some(kept) })
     }
 
     /// What the store holds, if it came from there.
@@ -90,6 +100,16 @@ impl Names {
         let language = accept_language::content_language(&stored.headers);
         let by_language = language.and_then(|language| key.variant_in(spec, headers, &language));
         Some(Names { key: key.variant(spec, headers), by_language })
+    }
+
+    /// The texts, to be written down.
+    pub(super) fn texts(&self) -> (&[u8], Option<&[u8]>) {
+        (self.key.as_bytes(), self.by_language.as_ref().map(Key::as_bytes))
+    }
+
+    /// The names with these texts.
+    pub(super) fn of_texts(key: &[u8], by_language: Option<&[u8]>) -> Self {
+        Names { key: Key::of_text(key), by_language: by_language.map(Key::of_text) }
     }
 
     /// Bytes of memory that the texts take.
@@ -186,7 +206,8 @@ impl Resource {
         Resource::of(others.cloned().collect())
     }
 
-    fn of(mut variants: Vec<Arc<Kept>>) -> Option<Self> {
+    /// These variants, the newest first; `None` if there are none.
+    pub(super) fn of(mut variants: Vec<Arc<Kept>>) -> Option<Self> {
         if variants.len() > 1 {
             return Some(Resource::Many(Arc::new(variants)));
         }
@@ -201,6 +222,11 @@ impl Resource {
             && rival.is_some_and(|rival| {
                 rival.body.is_complete() && rival.response_time() >= new.request_time()
             })
+    }
+
+    /// What `new` takes the place of.
+    pub(super) fn rival(&self, new: &Kept) -> Option<&Arc<Kept>> {
+        self.variants().iter().find(|kept| named_alike(kept, new))
     }
 
     /// Whether `kept` is (still) one of these.

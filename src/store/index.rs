@@ -58,6 +58,14 @@ impl Index {
         Some(self.shard(hash)?.read().get(&hash)?.resource.clone())
     }
 
+    /// All that is stored.
+    pub(super) fn all(&self) -> Vec<Resource> {
+        let copy = |shard: &CachePadded<RwLock<Shard>>| {
+            shard.read().values().map(|held| held.resource.clone()).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(copy).collect()
+    }
+
     /// Takes out what is stored under `hash` if it stands at `since`.
     pub(super) fn remove(&self, hash: u64, since: Timestamp) -> Option<Resource> {
         let mut shard = self.shard(hash)?.write();

@@ -3,7 +3,7 @@
 //! A small object is three allocations: this, its key and field values in one, and its body.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,8 +13,9 @@ use super::body::Body;
 use super::budget::Charge;
 use super::entry::Names;
 use super::shape::{self, Shape, Shapes};
+use crate::cache::tags;
 use crate::cache::{
-    Allowance, Arrival, KeyRef, Lifetimes, Parent, Reason, Source, Stored, VarySpec,
+    Allowance, Arrival, Key, KeyRef, Lifetimes, Parent, Reason, Source, Stored, VarySpec,
 };
 use crate::clock::Timestamp;
 
@@ -24,7 +25,7 @@ pub(super) struct Kept {
     head: Head,
     pub(super) body: Body,
     hits: AtomicU32,
-    /// When moka was last told that it is asked for.
+    /// When moka was last told that it is asked for; and [`FILED`].
     told: AtomicU32,
     /// Pays for everything but the body.
     charge: Charge,
@@ -51,7 +52,10 @@ pub(super) struct Head {
     request_time: Timestamp,
     response_time: Timestamp,
     object_id: u64,
-    total: Option<u64>,
+    /// All purge rules up to this number have been looked at, and named it not.
+    fill_seq: AtomicU64,
+    /// `u64::MAX` where it is not known.
+    total: u64,
     rare: Option<Box<Rare>>,
 }
 
@@ -72,6 +76,9 @@ struct Millis(u64);
 /// What an object costs beyond what is counted one by one: its places in the index and in the line
 /// or in moka, the owner of its body, and the allocator's waste.
 const OVERHEAD: usize = 400;
+
+/// Set in [`Kept::told`] once it lies on disk just as it is in memory.
+const FILED: u32 = 1 << 31;
 
 /// An object that is asked for for the first few times is always news to moka.
 const ALWAYS_TOLD: u32 = 3;
@@ -104,14 +111,63 @@ impl Kept {
         self.head.text.get(..self.head.key_length as usize) == Some(key.as_bytes())
     }
 
+    /// Number of the newest purge rule that has been looked at.
+    pub(super) fn fill_seq(&self) -> u64 {
+        self.head.fill_seq.load(Ordering::Relaxed)
+    }
+
+    /// Notes that all purge rules up to this number have been looked at.
+    pub(super) fn looked_at(&self, number: u64) {
+        self.head.fill_seq.fetch_max(number, Ordering::Relaxed);
+    }
+
+    /// The numbers of its tags.
+    pub(super) fn tags(&self) -> Vec<u64> {
+        tags::of(&self.unpack().hidden).map(tags::hash).collect()
+    }
+
+    /// The key of its URL.
+    pub(super) fn key(&self) -> Key {
+        Key::of_text(self.head.text.get(..self.head.key_length as usize).unwrap_or_default())
+    }
+
+    /// Whether it lies on disk just as it is here.
+    pub(super) fn is_filed(&self) -> bool {
+        self.told.load(Ordering::Relaxed) & FILED != 0
+    }
+
+    /// Notes that it does.
+    pub(super) fn set_filed(&self) {
+        self.told.fetch_or(FILED, Ordering::Relaxed);
+    }
+
+    /// Whether it lies on disk and was asked for once at most while it was in memory.
+    pub(super) fn is_back_for_one(&self) -> bool {
+        self.is_filed() && self.hits() <= 1
+    }
+
     /// The response as the rest of the program sees it.
     pub(super) fn unpack(&self) -> Stored {
         self.head.unpack()
     }
 
-    /// Bytes that it takes in memory.
+    /// Bytes that it takes in memory; always the same number. What is on its way to disk does not
+    /// count: memory is about to let go of it.
     pub(super) fn bytes(&self) -> u64 {
-        self.charge.bytes() + self.body.bytes()
+        let body = if self.body.is_filed() { 0 } else { self.body.bytes() };
+        self.charge.bytes() + body
+    }
+
+    /// The same with the bytes that a rival has of the same representation: another part of it came
+    /// while this one did.
+    pub(super) fn joined_with(self, rival: &Kept) -> Self {
+        let same = self.head.object_id == rival.head.object_id
+            && self.head.total == rival.head.total
+            && !self.body.is_complete();
+        match same {
+            true => Kept { body: self.body.joined_with(&rival.body), ..self },
+            false => self,
+        }
     }
 
     /// How many times look-ups found it.
@@ -128,10 +184,13 @@ impl Kept {
     /// few, then of one in each `tick`. More would tell it nothing new, and costs more than the
     /// look-up.
     pub(super) fn is_news(&self, before: u32, tick: u32) -> bool {
-        if before >= ALWAYS_TOLD && self.told.load(Ordering::Relaxed) == tick {
+        let told = self.told.load(Ordering::Relaxed);
+        if before >= ALWAYS_TOLD && told & !FILED == tick & !FILED {
             return false;
         }
-        self.told.store(tick, Ordering::Relaxed);
+        // If another look-up or the disk writes at the same time, a word is said twice; no more.
+        let next = told & FILED | tick & !FILED;
+        let _ = self.told.compare_exchange(told, next, Ordering::Relaxed, Ordering::Relaxed);
         true
     }
 
@@ -173,7 +232,8 @@ impl Head {
             request_time: stored.request_time,
             response_time: stored.response_time,
             object_id: stored.object_id,
-            total: stored.total,
+            fill_seq: AtomicU64::new(stored.fill_seq),
+            total: stored.total.unwrap_or(u64::MAX),
             rare: Rare::of(names, stored),
         }
     }
@@ -214,9 +274,10 @@ impl Head {
             response_time,
             lifetimes,
             vary: rare.and_then(|rare| rare.vary.clone()),
-            total: self.total,
+            total: Some(self.total).filter(|total| *total != u64::MAX),
             reach: rare.and_then(|rare| rare.reach),
             object_id: self.object_id,
+            fill_seq: self.fill_seq.load(Ordering::Relaxed),
             parent: rare.and_then(|rare| rare.parent.clone()),
             rest_until: rare.and_then(|rare| rare.rest_until),
         }

@@ -13,7 +13,7 @@
 
 use std::collections::hash_map::Entry as Place;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use foldhash::fast::RandomState;
 use moka::notification::RemovalCause;
@@ -26,6 +26,7 @@ use super::entry::{Entry, Resource};
 use super::index::{Held, Index, PROVED};
 use super::kept::Kept;
 use super::settings::Settings;
+use super::tiers::Lower;
 use super::window::{Ticket, Window};
 use crate::cache::KeyRef;
 use crate::clock::Timestamp;
@@ -36,6 +37,13 @@ pub(super) struct Memory {
     /// The hashes of what proved itself, and what they weigh.
     proved: SegmentedCache<u64, u32, RandomState>,
     stripes: Box<[Mutex<()>]>,
+    /// Where what leaves the window, and what moka lets go of, is offered.
+    lower: Option<Arc<Lower>>,
+    /// Bytes that may wait to be written to disk: evicted, and not free yet.
+    waiting: u64,
+    /// Bytes that moka was offered since it was last brought up to date, and how many those may be.
+    offered: AtomicU64,
+    lag: u64,
     /// Goes on about once a second.
     tick: AtomicU32,
 }
@@ -59,23 +67,29 @@ const WEIGHT_UNIT: u64 = 256;
 const LEAST_SEGMENT: u64 = 512 << 20;
 
 impl Memory {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, lower: Option<Arc<Lower>>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let segments = (settings.main_bytes() / LEAST_SEGMENT).clamp(1, cores.next_power_of_two());
         let index = Arc::new(Index::new());
-        let found = index.clone();
+        let (found, below) = (index.clone(), lower.clone());
         let proved = SegmentedCache::builder(segments as usize)
             .max_capacity(settings.main_bytes() / WEIGHT_UNIT)
             .weigher(|_: &u64, weight: &u32| *weight)
             .eviction_listener(move |hash, _, cause| {
-                if cause == RemovalCause::Size && found.remove(*hash, PROVED).is_some() {
+                if cause == RemovalCause::Size
+                    && let Some(gone) = found.remove(*hash, PROVED)
+                {
                     COUNTERS.evicted.bump();
+                    offer(below.as_deref(), &gone);
                 }
             })
             .build_with_hasher(RandomState::default());
         let stripes = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
         let window = Window::new(settings.window_bytes(), settings.window_time.0);
-        Memory { index, window, proved, stripes, tick: AtomicU32::new(1) }
+        let waiting = settings.queue_bytes() * settings.disks.len() as u64;
+        let (offered, lag) = (AtomicU64::new(0), settings.memory.0 / 64);
+        let tick = AtomicU32::new(1);
+        Memory { index, window, proved, stripes, lower, waiting, offered, lag, tick }
     }
 
     /// What is stored for `key`.
@@ -95,6 +109,11 @@ impl Memory {
     /// Tells moka of a request.
     pub(super) fn missed(&self, key: KeyRef<'_>) {
         self.proved.get(&key.hash64());
+    }
+
+    /// All that is stored.
+    pub(super) fn all(&self) -> Vec<Resource> {
+        self.index.all()
     }
 
     /// Changes what is stored for `key` in one step; `alter` sees what is stored now.
@@ -165,7 +184,9 @@ impl Memory {
 
     /// Moves what the window has no room or time for on to moka.
     pub(super) fn sweep(&self, now: Timestamp) {
-        while let Some(ticket) = self.window.due(now) {
+        let lower = self.lower.as_ref();
+        let is_behind = || lower.is_some_and(|lower| lower.disks.is_behind());
+        while let Some(ticket) = self.window.due(now, is_behind) {
             let _alone = self.stripe(ticket.hash);
             self.promote(ticket);
         }
@@ -190,8 +211,10 @@ impl Memory {
         // More than asked for, so that the next ones need not come here.
         let wanted = bytes.max(budget.limit() / 256).min(budget.limit());
         let spare = || budget.limit().saturating_sub(budget.used()) >= wanted;
+        // What goes to disk is free a little later.
+        let most = wanted + self.waiting;
         let mut evicted = 0;
-        while !spare() && evicted < wanted {
+        while !spare() && evicted < most {
             let Some(ticket) = self.window.oldest() else { break };
             let _alone = self.stripe(ticket.hash);
             let asked_for = |kept: &Arc<Kept>| kept.hits() > 0;
@@ -200,22 +223,24 @@ impl Memory {
                 _ => {
                     let Some(gone) = self.index.remove(ticket.hash, ticket.since) else { continue };
                     COUNTERS.evicted.bump();
+                    offer(self.lower.as_deref(), &gone);
                     self.window.leave(gone.bytes());
                     evicted += gone.bytes();
                 }
             }
         }
-        if spare() || evicted >= wanted {
+        if spare() || evicted >= most {
             return;
         }
         self.proved.run_pending_tasks();
         for (hash, _) in self.proved.iter() {
-            if spare() || evicted >= wanted {
+            if spare() || evicted >= most {
                 break;
             }
             let _alone = self.stripe(*hash);
             if let Some(gone) = self.index.remove(*hash, PROVED) {
                 COUNTERS.evicted.bump();
+                offer(self.lower.as_deref(), &gone);
                 evicted += gone.bytes();
             }
             self.proved.invalidate(&*hash);
@@ -230,21 +255,40 @@ impl Memory {
 
     /// Offers to moka what came into the window with `ticket`, unless that has gone before.
     fn promote(&self, ticket: Ticket) {
-        let bytes = {
+        let resource = {
             let mut shard = self.index.shard(ticket.hash).map(|shard| shard.write());
             let held = shard.as_mut().and_then(|shard| shard.get_mut(&ticket.hash));
             let Some(held) = held.filter(|held| held.since == ticket.since) else { return };
             held.since = PROVED;
-            held.resource.bytes()
+            held.resource.clone()
         };
+        let bytes = resource.bytes();
         self.window.leave(bytes);
+        if self.lower.is_some() && resource.variants().iter().all(|kept| kept.is_back_for_one()) {
+            COUNTERS.evicted.bump();
+            drop(self.index.remove(ticket.hash, PROVED));
+            return;
+        }
+        offer(self.lower.as_deref(), &resource);
         COUNTERS.offered.bump();
         self.proved.insert(ticket.hash, weight(bytes));
+        // moka lets go of nothing before it has looked at what came: a few large objects would take
+        // the room of many.
+        if self.offered.fetch_add(bytes, Ordering::Relaxed) > self.lag {
+            self.offered.store(0, Ordering::Relaxed);
+            self.proved.run_pending_tasks();
+        }
     }
 
     fn stripe(&self, hash: u64) -> Option<MutexGuard<'_, ()>> {
         // The index takes the lowest bits.
         self.stripes.get((hash >> 8) as usize % STRIPES).map(|stripe| stripe.lock())
+    }
+}
+
+fn offer(lower: Option<&Lower>, resource: &Resource) {
+    if let Some(lower) = lower {
+        lower.offer(resource);
     }
 }
 

@@ -7,14 +7,25 @@
 mod body;
 mod budget;
 mod chunks;
+mod counters;
+pub mod disk;
 mod entry;
+mod filed;
+mod growing;
 mod index;
+pub mod inspect;
 mod kept;
 mod memo;
 mod memory;
+mod page;
+mod purge;
 mod reader;
+mod remembered;
+pub mod rules;
 mod settings;
 mod shape;
+mod shared;
+mod tiers;
 mod window;
 mod writer;
 
@@ -23,6 +34,7 @@ mod tests;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,68 +43,28 @@ use http::HeaderMap;
 
 pub use body::{Body, Cut, End};
 pub use budget::{Budget, Charge};
+pub use counters::{COUNTERS, Counters};
+use disk::Disks;
+pub use disk::Opener;
 pub use entry::Entry;
 pub use reader::Reader;
-pub use settings::Settings;
+pub use settings::{Disk, Settings};
 pub use writer::{Doom, Writer};
 
 use crate::cache::{Key, KeyRef, Stored};
 use crate::clock::{Clock, Timestamp};
-use crate::count::Counter;
 use crate::header::no_vary_search::NoVarySearch;
-use body::Growing;
 use chunks::Chunks;
 use entry::{Names, Resource};
+use filed::CHUNK;
+use growing::Growing;
 use kept::{Head, Kept};
 use memo::Memo;
 use memory::{Change, Memory};
+use rules::{Fate, Rules};
 use shape::Shapes;
-use writer::{Place, STEP};
-
-/// What the store has done since the start.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Responses stored, whole or in part.
-    pub stored: Counter,
-    /// Their bytes, metadata included.
-    pub stored_bytes: Counter,
-    /// Metadata replaced after a 304.
-    pub updated: Counter,
-    /// URLs removed by order.
-    pub removed: Counter,
-    /// URLs that went for lack of room.
-    pub evicted: Counter,
-    /// URLs that left the window and were offered to moka.
-    pub offered: Counter,
-    /// Variants that went since their URL had too many.
-    pub variants_dropped: Counter,
-    /// Reservations that failed even after evicting.
-    pub no_room: Counter,
-    /// Bodies that were too large to keep, known at the start or found out on the way.
-    pub outgrown: Counter,
-    /// Bodies that were cut.
-    pub cut: Counter,
-    /// Readers cut since they held up a stream.
-    pub stalled: Counter,
-    /// URLs marked as uncacheable.
-    pub marked: Counter,
-}
-
-/// The counters of the process's store.
-pub static COUNTERS: Counters = Counters {
-    stored: Counter::new(),
-    stored_bytes: Counter::new(),
-    updated: Counter::new(),
-    removed: Counter::new(),
-    evicted: Counter::new(),
-    offered: Counter::new(),
-    variants_dropped: Counter::new(),
-    no_room: Counter::new(),
-    outgrown: Counter::new(),
-    cut: Counter::new(),
-    stalled: Counter::new(),
-    marked: Counter::new(),
-};
+use tiers::Lower;
+use writer::{Place, STEP, Spilling};
 
 /// The store of one node.
 pub struct Store {
@@ -100,11 +72,15 @@ pub struct Store {
     clock: Clock,
     budget: Arc<Budget>,
     memory: Memory,
+    lower: Option<Arc<Lower>>,
+    rules: Arc<Rules>,
     shapes: Shapes,
     /// URLs that are uncacheable until then.
     markers: Memo<Timestamp>,
     /// Paths and which parts of their queries do not matter.
     searches: Memo<Arc<NoVarySearch>>,
+    /// URLs that are not fetched by slices until then.
+    unsliced: Memo<Timestamp>,
     objects: AtomicU64,
 }
 
@@ -167,16 +143,50 @@ pub struct Figures {
 }
 
 impl Store {
-    /// An empty store.
+    /// An empty store in memory alone.
     pub fn new(settings: Settings, clock: Clock) -> Arc<Self> {
+        let rules = Rules::forgetful(clock.clone(), settings.max_purge_rules as usize);
+        Store::over(settings, clock, rules, None)
+    }
+
+    /// A store with what its disks hold from earlier, and the purges that `state` knows of.
+    ///
+    /// # Errors
+    /// One sentence: another node uses one of the disks, or the purges cannot be kept.
+    pub fn open(
+        settings: Settings,
+        clock: Clock,
+        state: &Path,
+        files: Arc<dyn Opener>,
+    ) -> Result<Arc<Self>, String> {
+        let rules = Rules::open(state, clock.clone(), settings.max_purge_rules as usize)?;
+        let disks = match settings.disks.is_empty() {
+            true => None,
+            false => Some(Disks::open(settings.disk_options(), files)?),
+        };
+        Ok(Store::over(settings, clock, rules, disks))
+    }
+
+    fn over(
+        settings: Settings,
+        clock: Clock,
+        rules: Rules,
+        disks: Option<Arc<Disks>>,
+    ) -> Arc<Self> {
         let most = settings.max_markers as usize;
+        let rules = Arc::new(rules);
+        let lower = disks.map(|disks| Arc::new(Lower::new(disks, &rules)));
         Arc::new(Store {
             budget: Budget::new(settings.memory.0),
-            memory: Memory::new(&settings),
+            memory: Memory::new(&settings, lower.clone()),
+            lower,
+            rules,
             shapes: Shapes::default(),
             markers: Memo::new(most),
             searches: Memo::new(most),
-            objects: AtomicU64::new(1),
+            unsliced: Memo::new(most),
+            // The disk names bytes by such a number too: no two starts may give the same one.
+            objects: AtomicU64::new(fastrand::u64(..)),
             clock,
             settings,
         })
@@ -192,7 +202,8 @@ impl Store {
     pub fn get<'a>(&self, key: impl Into<KeyRef<'a>>, headers: &HeaderMap) -> Lookup {
         let key = key.into();
         match self.select(key, headers) {
-            Ok(kept) => Lookup::Found(self.memory.found(key, kept)),
+            Ok((kept, None)) => Lookup::Found(self.memory.found(key, kept)),
+            Ok((kept, Some(since))) => Lookup::Found(Entry::stale(kept, since)),
             Err(lookup) => {
                 // What is not going to be stored need not prove itself.
                 if !matches!(lookup, Lookup::Marker(_)) {
@@ -206,16 +217,28 @@ impl Store {
     /// The same without counting the hit.
     pub fn peek<'a>(&self, key: impl Into<KeyRef<'a>>, headers: &HeaderMap) -> Lookup {
         match self.select(key.into(), headers) {
-            Ok(kept) => Lookup::Found(Entry::found(kept)),
+            Ok((kept, None)) => Lookup::Found(Entry::found(kept)),
+            Ok((kept, Some(since))) => Lookup::Found(Entry::stale(kept, since)),
             Err(lookup) => lookup,
         }
     }
 
-    /// What is stored and selected, or what there is instead.
-    fn select(&self, key: KeyRef<'_>, headers: &HeaderMap) -> Result<Arc<Kept>, Lookup> {
+    /// What is stored and selected and since when a purge has it stale, or what there is instead.
+    fn select(
+        &self,
+        key: KeyRef<'_>,
+        headers: &HeaderMap,
+    ) -> Result<(Arc<Kept>, Option<Timestamp>), Lookup> {
         let resource = self.memory.get(key);
         if let Some(kept) = resource.as_ref().and_then(|held| held.select(key, headers)) {
-            return Ok(kept.clone());
+            match self.fate(key, kept) {
+                Fate::Live => return Ok((kept.clone(), None)),
+                Fate::Stale(since) => return Ok((kept.clone(), Some(since))),
+                Fate::Dead => {
+                    self.bury(key, kept);
+                    return Err(Lookup::Absent);
+                }
+            }
         }
         Err(match self.markers.get(key) {
             Some(until) if until > self.clock.now() => Lookup::Marker(until),
@@ -238,7 +261,12 @@ impl Store {
     pub fn variants(&self, key: &Key) -> Vec<Arc<Entry>> {
         let resource = self.memory.get(key.into());
         let held = resource.as_ref().map_or_else(Default::default, Resource::variants);
-        held.iter().cloned().map(Entry::found).collect()
+        let live = |kept: &Arc<Kept>| match self.fate(key.into(), kept) {
+            Fate::Live => Some(Entry::found(kept.clone())),
+            Fate::Stale(since) => Some(Entry::stale(kept.clone(), since)),
+            Fate::Dead => None,
+        };
+        held.iter().filter_map(live).collect()
     }
 
     /// Opens an entry for a response. Its body can be read at once; look-ups find it when the
@@ -248,26 +276,42 @@ impl Store {
         let names = Names::of(key, request_headers, &stored);
         let head = Head::new(&self.shapes, key.into(), names, &stored);
         let total = stored.total;
-        let (chunks, from, until) = match part {
+        let (chunks, filed, from, until) = match part {
             Some(Part { range, onto }) => {
-                let chunks = onto.map(|onto| onto.body.with_chunks(Chunks::clone));
-                (chunks.unwrap_or_default(), range.start, Some(range.end))
+                let mut chunks = Chunks::default();
+                let mut filed = None;
+                if let Some(onto) = onto {
+                    (chunks, filed) = (onto.body.with_chunks(Chunks::clone), onto.body.filed());
+                    filed.iter().for_each(|filed| chunks.forget_filed(filed));
+                }
+                (chunks, filed, range.start, Some(range.end))
             }
-            None => (Chunks::default(), 0, total),
+            None => (Chunks::default(), None, 0, total),
         };
-        let expected = until.map_or(STEP, |until| until.saturating_sub(from));
-        let fits = chunks.bytes() + until.map_or(0, |_| expected) <= self.settings.largest_kept();
+        let announced = until.map_or(0, |until| until.saturating_sub(from));
+        let inherited = chunks.bytes();
+        let in_memory = inherited.saturating_add(announced);
+        let spilling = match filed.is_some() || in_memory > self.spill_above() {
+            true => self.may_spill(key.into(), &stored, in_memory),
+            false => Spilling::No,
+        };
+        let spills = matches!(spilling, Spilling::To(_));
+        let fits = spills || in_memory <= self.largest_kept();
+        let expected = if spills || until.is_none() { STEP } else { announced };
         let meta = head.weight();
         let reserve = fits.then(|| self.reserve(meta.saturating_add(expected))).flatten();
         let keeps = reserve.is_some();
         let mut reserve = reserve.unwrap_or_else(|| self.budget.nothing());
         let body = Arc::new(Growing::new(chunks, from, until, total));
+        if let Some(filed) = filed {
+            body.begin_filing(filed);
+        }
         if !keeps {
             COUNTERS.outgrown.bump();
             body.slide();
         }
         let entry = Entry::new(stored, body.clone().into());
-        let writer = Writer {
+        let mut writer = Writer {
             store: self.clone(),
             entry: entry.clone(),
             body,
@@ -276,9 +320,17 @@ impl Store {
             meta: reserve.split(meta),
             reserve,
             keeps,
+            spilling: Spilling::No,
+            from,
+            inherited,
+            asked_to_spill: spills,
+            spilled: from.next_multiple_of(CHUNK),
             joined: from,
             pieces: 0,
         };
+        if keeps {
+            writer.begin_spilling(spilling);
+        }
         (entry, writer)
     }
 
@@ -290,15 +342,26 @@ impl Store {
         let Some(charge) = self.reserve(head.weight()) else { return self.aside(entry, stored) };
         let updated = Arc::new(Kept::new(head, entry.body.clone(), charge));
         updated.inherit_hits(old);
+        // An object that is confirmed again and again is written now and then only.
+        let minute = |kept: &Kept| kept.response_time().seconds() / 60;
+        let due = minute(old) != minute(&updated);
+        let mut changed = None;
         self.memory.change(key.into(), self.clock.now(), |held| {
             match held.filter(|held| held.holds(old)) {
                 Some(held) => {
                     COUNTERS.updated.bump();
-                    Change::Put(held.with(updated.clone(), usize::MAX))
+                    let held = held.with(updated.clone(), usize::MAX);
+                    changed = Some(held.clone()).filter(|_| due);
+                    Change::Put(held)
                 }
                 None => Change::Nothing,
             }
         });
+        if let (Some(lower), Some(resource)) = (&self.lower, changed)
+            && lower.has(key.into())
+        {
+            lower.offer(&resource);
+        }
         Entry::found(updated)
     }
 
@@ -307,39 +370,10 @@ impl Store {
         Entry::new(stored, entry.body.clone())
     }
 
-    /// Remembers that `key` is uncacheable until then.
-    pub fn mark(&self, key: &Key, until: Timestamp) {
-        COUNTERS.marked.bump();
-        self.markers.put(key, until);
-    }
-
-    /// Which parts of its queries do not matter for a path (`No-Vary-Search`), by its
-    /// [`path_key`](crate::cache::path_key). `None` at once while no path has such a rule.
-    pub fn search_rule(&self, path: &Key) -> Option<Arc<NoVarySearch>> {
-        self.searches.get(path.into())
-    }
-
-    /// Whether any path has such a rule, so that it is worth making its key.
-    pub fn has_search_rules(&self) -> bool {
-        self.searches.count() > 0
-    }
-
-    /// Remembers what the origin says of a path's queries; `None` forgets it.
-    pub fn learn_search_rule(&self, path: &Key, rule: Option<NoVarySearch>) {
-        match rule {
-            Some(rule) => self.searches.put(path, Arc::new(rule)),
-            None => self.searches.forget(path),
-        }
-    }
-
-    /// Forgets that `key` is uncacheable: its last response could have been stored.
-    pub fn unmark(&self, key: &Key) {
-        self.markers.forget(key);
-    }
-
     /// Removes a URL: all its variants, and its mark.
     pub fn remove(&self, key: &Key) {
         self.markers.forget(key);
+        self.forget_below(key);
         self.memory.change(key.into(), self.clock.now(), |held| match held {
             Some(_) => {
                 COUNTERS.removed.bump();
@@ -352,6 +386,8 @@ impl Store {
     /// Removes one entry of a URL.
     pub fn remove_entry(&self, key: &Key, entry: &Entry) {
         let Some(gone) = entry.kept() else { return };
+        // What is left is offered again in time.
+        self.forget_below(key);
         self.memory.change(key.into(), self.clock.now(), |held| {
             match held.filter(|held| held.holds(gone)) {
                 Some(held) => held.without(gone).map_or(Change::Remove, Change::Put),
@@ -364,6 +400,9 @@ impl Store {
     pub fn sweep(&self) {
         self.memory.sweep(self.clock.now());
         self.memory.settle();
+        if let Some(lower) = &self.lower {
+            lower.disks.sweep();
+        }
     }
 
     /// How full the store is.
@@ -395,19 +434,32 @@ impl Store {
 
     /// Puts a complete response where look-ups find it, unless it is doomed.
     fn place(&self, place: &Place, kept: Kept) -> bool {
-        let mut placed = false;
+        let mut placed = None;
         let bytes = kept.bytes();
         self.memory.change((&place.key).into(), self.clock.now(), |held| {
             // Asked under the lock that a removal takes: whoever dooms the fill before removing
             // the URL cannot be overtaken.
-            if place.doom.is_set() || held.is_some_and(|held| held.has_better(&kept)) {
+            if place.doom.is_set()
+                || self.fate((&place.key).into(), &kept) == Fate::Dead
+                || held.is_some_and(|held| held.has_better(&kept))
+            {
                 return Change::Nothing;
             }
-            placed = true;
-            let kept = Arc::new(kept);
+            let kept = Arc::new(match held.and_then(|held| held.rival(&kept)) {
+                Some(rival) => kept.joined_with(rival),
+                None => kept,
+            });
             let others = held.map(|held| held.with(kept.clone(), place.max_variants));
-            Change::Put(others.unwrap_or(Resource::One(kept)))
+            let resource = others.unwrap_or(Resource::One(kept));
+            placed = Some(resource.clone());
+            Change::Put(resource)
         });
+        let filed = |held: &&Resource| held.variants().iter().any(|kept| kept.body.is_filed());
+        if let (Some(lower), Some(resource)) = (&self.lower, placed.as_ref().filter(filed)) {
+            // Its bytes lie on disk: without its metadata they would be lost with the process.
+            lower.offer(resource);
+        }
+        let placed = placed.is_some();
         if placed {
             self.markers.forget(&place.key);
             COUNTERS.stored.bump();

@@ -3,11 +3,15 @@
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::body::{Cut, End, Growing};
+use super::body::{Cut, End};
+use super::disk::PIECE;
+use super::filed::{Filed, Found};
+use super::growing::Growing;
 
 /// Reads a range of a [`Body`](super::Body) from front to back. Also an [`http_body::Body`].
 #[derive(Debug)]
@@ -21,8 +25,51 @@ pub struct Reader {
 #[derive(Debug)]
 enum Source {
     Chunk(Bytes),
-    Walk { body: Arc<Growing>, watch: Option<usize> },
+    Walk { body: Arc<Growing>, watch: Option<usize>, reading: Reading },
     Failed(Cut),
+}
+
+/// How bytes come from the disk.
+#[derive(Default)]
+struct Reading {
+    /// Those on their way.
+    bytes: Option<Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>>,
+    /// How much was read the last time, and when.
+    last: Option<(u64, Instant)>,
+}
+
+/// How much is read at first. Then twice as much, up to [`PIECE`], for a client that takes it at
+/// once, and [`LEAST`] for one that is slow: what has been read for it stays in memory that long.
+const FIRST: u64 = PIECE as u64 / 2;
+const LEAST: u64 = 64 << 10;
+/// A client that takes longer for a piece is slow.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
+impl Reading {
+    /// How much to read now.
+    fn next_size(&mut self) -> u64 {
+        let now = Instant::now();
+        let size = match self.last {
+            None => FIRST,
+            Some((_, at)) if now - at > AT_ONCE => LEAST,
+            Some((size, _)) => (2 * size).min(PIECE as u64),
+        };
+        self.last = Some((size, now));
+        size
+    }
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reading")
+    }
+}
+
+/// What one look at a body's state came to.
+enum Step {
+    Done(Poll<Option<Result<Bytes, Cut>>>),
+    /// The bytes lie on disk.
+    Disk(Arc<Filed>),
 }
 
 impl Reader {
@@ -34,7 +81,11 @@ impl Reader {
 
     /// A reader that takes `range` from `body`; `watch` is its place there if the body grows.
     pub(super) fn walking(body: Arc<Growing>, watch: Option<usize>, range: Range<u64>) -> Self {
-        Reader { source: Source::Walk { body, watch }, position: range.start, end: range.end }
+        Reader {
+            source: Source::Walk { body, watch, reading: Reading::default() },
+            position: range.start,
+            end: range.end,
+        }
     }
 
     /// The next bytes; `None` at the end of the range. Of a body that is cut short, what is there
@@ -49,8 +100,8 @@ impl Reader {
                 }));
             }
             Source::Failed(cut) => return Poll::Ready(Some(Err(*cut))),
-            Source::Walk { body, watch } => {
-                walk(body, *watch, &mut self.position, self.end, context)
+            Source::Walk { body, watch, reading } => {
+                walk(body, *watch, reading, &mut self.position, self.end, context)
             }
         };
         if let Poll::Ready(Some(Err(cut))) = polled {
@@ -67,7 +118,7 @@ impl Reader {
 
     /// Takes the reader off the list of those whom the writer wakes and waits for.
     fn leave(&mut self) {
-        if let Source::Walk { body, watch } = &mut self.source
+        if let Source::Walk { body, watch, .. } = &mut self.source
             && let Some(place) = watch.take()
         {
             let mut state = body.state.lock();
@@ -110,18 +161,57 @@ impl http_body::Body for Reader {
 fn walk(
     body: &Growing,
     watch: Option<usize>,
+    reading: &mut Reading,
     position: &mut u64,
     end: u64,
     context: &mut Context<'_>,
 ) -> Poll<Option<Result<Bytes, Cut>>> {
-    if *position >= end {
-        return Poll::Ready(None);
+    loop {
+        if let Some(bytes) = &mut reading.bytes {
+            let bytes = ready!(bytes.as_mut().poll(context));
+            reading.bytes = None;
+            if let Some(bytes) = bytes {
+                body.took(watch, position, bytes.len());
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            // The disk has lost them: the look that follows finds that out.
+        }
+        let filed = match step(body, watch, position, end, context) {
+            Step::Done(polled) => return polled,
+            Step::Disk(filed) => filed,
+        };
+        let most = reading.next_size();
+        match filed.read_now(*position, end, most) {
+            Found::Bytes(bytes) => {
+                body.took(watch, position, bytes.len());
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            Found::Gone => {}
+            Found::Later => {
+                let position = *position;
+                let read = async move { filed.read(position, end, most).await };
+                reading.bytes = Some(Box::pin(read));
+            }
+        }
     }
+}
+
+fn step(
+    body: &Growing,
+    watch: Option<usize>,
+    position: &mut u64,
+    end: u64,
+    context: &mut Context<'_>,
+) -> Step {
+    if *position >= end {
+        return Step::Done(Poll::Ready(None));
+    }
+    let failed = |cut| Step::Done(Poll::Ready(Some(Err(cut))));
     let mut state = body.state.lock();
     let state = &mut *state;
     let mut watch = watch.and_then(|place| state.watches.get_mut(place)).and_then(Option::as_mut);
     if watch.as_ref().is_some_and(|watch| watch.too_slow) {
-        return Poll::Ready(Some(Err(Cut::Slow)));
+        return failed(Cut::Slow);
     }
     if let Some(bytes) = state.chunks.read(*position, end) {
         *position += bytes.len() as u64;
@@ -131,7 +221,10 @@ fn walk(
         if state.sliding {
             body.moved.notify_one();
         }
-        return Poll::Ready(Some(Ok(bytes)));
+        return Step::Done(Poll::Ready(Some(Ok(bytes))));
+    }
+    if let Some(filed) = state.filed.as_ref().filter(|filed| filed.covers(*position)) {
+        return Step::Disk(filed.clone());
     }
     match state.end {
         End::Growing if state.next <= *position && state.until.is_none_or(|u| *position < u) => {
@@ -141,14 +234,16 @@ fn walk(
                         Some(waker) => waker.clone_from(context.waker()),
                         None => watch.waker = Some(context.waker().clone()),
                     }
-                    Poll::Pending
+                    Step::Done(Poll::Pending)
                 }
-                None => Poll::Ready(Some(Err(Cut::Missing))),
+                None => failed(Cut::Missing),
             }
         }
-        End::Growing => Poll::Ready(Some(Err(Cut::Missing))),
-        End::Done if state.total.is_some_and(|total| *position >= total) => Poll::Ready(None),
-        End::Done => Poll::Ready(Some(Err(Cut::Missing))),
-        End::Cut(cut) => Poll::Ready(Some(Err(cut))),
+        End::Growing => failed(Cut::Missing),
+        End::Done if state.total.is_some_and(|total| *position >= total) => {
+            Step::Done(Poll::Ready(None))
+        }
+        End::Done => failed(Cut::Missing),
+        End::Cut(cut) => failed(cut),
     }
 }

@@ -1,10 +1,11 @@
 //! The store's settings, and what the machine allows by default.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk;
 use crate::quantity::{Size, Span};
 use crate::setting::Complaint;
 
@@ -31,6 +32,33 @@ pub struct Settings {
     pub stall_timeout: Span,
     /// How many URLs are remembered as uncacheable. Default: 100,000.
     pub max_markers: u32,
+    /// How many purge rules are kept. Beyond, the oldest holds for everything that is older still.
+    /// Default: 100,000.
+    pub max_purge_rules: u32,
+    /// The disks below memory. Default: none.
+    pub disks: Vec<Disk>,
+    /// Threads per disk that wait for reads which the page cache cannot answer. Default: 4.
+    pub disk_readers: u16,
+    /// How long a read may take before the request goes to the origin instead. Default: 1 s.
+    pub disk_deadline: Span,
+    /// Bytes that may wait to be written, for each disk; an eighth of `memory` at most counts.
+    /// Default: 64 MiB.
+    pub disk_queue: Size,
+    /// Bytes that may be written to disk, in percent of those that come from origins. Default: 120.
+    pub disk_write_budget: u16,
+    /// The size that a record has on average; sets the size of the index in memory, 19 bytes for
+    /// each such record that a disk has room for. Default: 64 KiB.
+    pub disk_average_record: Size,
+}
+
+/// One disk: a folder of its own on a file system of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disk {
+    /// The folder; it is made if it is not there.
+    pub path: PathBuf,
+    /// How much of it the store may fill.
+    pub size: Size,
 }
 
 impl Default for Settings {
@@ -44,12 +72,22 @@ impl Default for Settings {
             stream_buffer: Size::kib(512),
             stall_timeout: Span::seconds(30),
             max_markers: 100_000,
+            max_purge_rules: 100_000,
+            disks: Vec::new(),
+            disk_readers: 4,
+            disk_deadline: Span::seconds(1),
+            disk_queue: Size::mib(64),
+            disk_write_budget: 120,
+            disk_average_record: Size::kib(64),
         }
     }
 }
 
 /// Below this a cache holds nothing worth the trouble.
 const LEAST_MEMORY: Size = Size::mib(1);
+
+/// A smaller disk would have too few segments to choose among.
+const LEAST_DISK: Size = Size::mib(64);
 
 impl Settings {
     /// What is wrong with the values; empty when nothing is.
@@ -80,14 +118,66 @@ impl Settings {
         if self.stream_buffer.0 < 1024 {
             complaints.push(Complaint::new("stream_buffer", "is below 1KiB").suggest("512KiB"));
         }
-        for (field, span) in
-            [("window_time", self.window_time), ("stall_timeout", self.stall_timeout)]
-        {
+        for (field, span) in [
+            ("window_time", self.window_time),
+            ("stall_timeout", self.stall_timeout),
+            ("disk_deadline", self.disk_deadline),
+        ] {
             if span.0.is_zero() {
                 complaints.push(Complaint::new(field, "must be above zero"));
             }
         }
+        self.validate_disks(&mut complaints);
         complaints
+    }
+
+    fn validate_disks(&self, complaints: &mut Vec<Complaint>) {
+        for (place, disk) in self.disks.iter().enumerate() {
+            let path = disk.path.display();
+            if disk.size < LEAST_DISK {
+                complaints.push(
+                    Complaint::new("disks", format!("{} is too little for {path}", disk.size))
+                        .suggest(format!("at least {LEAST_DISK}")),
+                );
+            }
+            if self.disks.iter().take(place).any(|other| other.path == disk.path) {
+                complaints.push(Complaint::new("disks", format!("{path} is named twice")));
+            }
+        }
+        if self.max_purge_rules == 0 {
+            complaints
+                .push(Complaint::new("max_purge_rules", "each purge would be one of everything"));
+        }
+        if self.disk_readers == 0 {
+            complaints.push(Complaint::new("disk_readers", "nobody could read").suggest("4"));
+        }
+        if self.disk_queue < Size::mib(2) {
+            complaints.push(
+                Complaint::new("disk_queue", "is below what one object needs").suggest("64MiB"),
+            );
+        }
+        if self.disk_average_record < Size(512) {
+            complaints.push(
+                Complaint::new("disk_average_record", "no record is below 512 bytes")
+                    .suggest("64KiB"),
+            );
+        }
+    }
+
+    /// What the disk tier has to know.
+    pub(super) fn disk_options(&self) -> disk::Options {
+        let disks = self
+            .disks
+            .iter()
+            .map(|disk| disk::DiskOptions { path: disk.path.clone(), size: disk.size.0 });
+        disk::Options {
+            disks: disks.collect(),
+            readers: usize::from(self.disk_readers),
+            deadline: self.disk_deadline.0,
+            queue: self.queue_bytes(),
+            write_budget: u32::from(self.disk_write_budget),
+            average_record: self.disk_average_record.0,
+        }
     }
 
     /// The largest body that is really kept, in bytes.
@@ -97,6 +187,11 @@ impl Settings {
 
     pub(super) fn window_bytes(&self) -> u64 {
         self.memory.0 / 100 * u64::from(self.window_share)
+    }
+
+    /// What may really wait to be written for each disk, in bytes: it takes memory.
+    pub(super) fn queue_bytes(&self) -> u64 {
+        self.disk_queue.0.min(self.memory.0 / 8)
     }
 
     pub(super) fn main_bytes(&self) -> u64 {

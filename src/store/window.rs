@@ -64,12 +64,13 @@ impl Window {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Who is next to leave, if the window is too full or they have been in it for too long.
-    pub(super) fn due(&self, now: Timestamp) -> Option<Ticket> {
+    /// Who is next to leave, if the window is too full or they have been in it for too long. The
+    /// latter can wait while the disk `is_behind`: what is offered then would be refused.
+    pub(super) fn due(&self, now: Timestamp, is_behind: impl FnOnce() -> bool) -> Option<Ticket> {
         let full = self.bytes() > self.capacity;
         let mut line = self.line.lock();
-        let since = line.front()?.since;
-        (full || now.since(since) >= self.longest).then(|| line.pop_front())?
+        let late = now.since(line.front()?.since) >= self.longest;
+        (full || late && !is_behind()).then(|| line.pop_front())?
     }
 
     /// Who is next to leave.

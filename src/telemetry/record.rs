@@ -90,6 +90,8 @@ pub struct Origin {
 pub enum Tier {
     /// The memory store.
     Memory,
+    /// The disk store.
+    Disk,
     /// The origin, through us.
     Origin,
     /// The edge itself: refusals, redirects, error pages.
@@ -149,12 +151,13 @@ impl Default for Record {
 
 impl Tier {
     /// Every tier, in the order of their index.
-    pub const ALL: [Tier; 3] = [Tier::Memory, Tier::Origin, Tier::Edge];
+    pub const ALL: [Tier; 4] = [Tier::Memory, Tier::Disk, Tier::Origin, Tier::Edge];
 
     /// The word in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Tier::Memory => "memory",
+            Tier::Disk => "disk",
             Tier::Origin => "origin",
             Tier::Edge => "edge",
         }

@@ -195,8 +195,9 @@ fn protocol_place(version: Version) -> usize {
 fn tier_place(tier: Tier) -> usize {
     match tier {
         Tier::Memory => 0,
-        Tier::Origin => 1,
-        Tier::Edge => 2,
+        Tier::Disk => 1,
+        Tier::Origin => 2,
+        Tier::Edge => 3,
     }
 }
 

@@ -77,7 +77,7 @@ proptest! {
             }
             prop_assert!(store.budget.used() <= store.budget.limit());
         }
-        if ends_well { prop_assert!(writer.finish().unwrap()); } else { writer.cut(Cut::Origin, false); }
+        if ends_well { prop_assert!(finish(writer).unwrap()); } else { writer.cut(Cut::Origin, false); }
         for reader in &mut readers {
             reader.follow();
             let wanted = reader.to.min(total).saturating_sub(reader.from);
@@ -109,7 +109,7 @@ fn a_small_complete_body_is_one_chunk_however_it_came() {
         write(&mut writer, bytes(at..at + 1)).unwrap();
     }
     assert!(writer.entry().body.chunks() < 64, "{}", writer.entry().body.chunks());
-    assert!(writer.finish().unwrap());
+    assert!(finish(writer).unwrap());
     let entry = found(&store, &key).unwrap();
     assert_eq!(entry.body.whole().unwrap(), &bytes(0..10_000));
     assert_eq!((entry.body.total(), entry.is_whole()), (Some(10_000), true));
@@ -125,7 +125,7 @@ fn a_large_body_is_a_few_slabs() {
     for at in (0..5 * MIB).step_by(16 << 10) {
         write(&mut writer, bytes(at..at + 16 * KIB)).unwrap();
     }
-    assert!(writer.finish().unwrap());
+    assert!(finish(writer).unwrap());
     assert_eq!(entry.body.chunks(), 5);
     let used = store.figures().used;
     assert!((5 * MIB..5 * MIB + 4 * KIB).contains(&used), "{used}");
@@ -138,7 +138,7 @@ fn a_body_shorter_than_announced_is_cut_and_not_stored() {
     let (entry, mut writer) = store.insert(incoming(&key, &headers, stored(Some(100))));
     write(&mut writer, bytes(0..60)).unwrap();
     let mut reader = entry.body.reader(0..u64::MAX);
-    assert_eq!(writer.finish(), Err(Cut::Length));
+    assert_eq!(finish(writer), Err(Cut::Length));
     assert_eq!(read_ready(&mut reader), (bytes(0..60).to_vec(), Some(Err(Cut::Length))));
     assert_eq!(read_ready(&mut reader), (Vec::new(), Some(Err(Cut::Length))), "again and again");
     assert!(matches!(store.get(&key, &headers), Lookup::Absent));
@@ -167,7 +167,7 @@ async fn a_body_too_large_to_keep_streams_through_a_small_buffer() {
     }
     assert!(!writer.keeps());
     assert!(entry.body.bytes() <= 8 * KIB, "{}", entry.body.bytes());
-    assert!(!writer.finish().unwrap());
+    assert!(!finish(writer).unwrap());
     for reader in readers {
         assert_eq!(reader.await.unwrap(), (8 * MIB, Ok(())));
     }
@@ -185,7 +185,7 @@ async fn a_reader_that_stalls_a_stream_is_cut_and_the_others_go_on() {
     for at in (0..2 * MIB).step_by(4096) {
         writer.write(bytes(at..at + 4096)).await.unwrap();
     }
-    assert!(!writer.finish().unwrap());
+    assert!(!finish(writer).unwrap());
     assert_eq!(reader.await.unwrap(), (2 * MIB, Ok(())));
     assert_eq!(read_ready(&mut stalled).1, Some(Err(Cut::Slow)));
 }

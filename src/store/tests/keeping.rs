@@ -47,7 +47,7 @@ fn the_budget_is_never_passed_and_large_bodies_find_room() {
         assert!(store.budget.used() <= store.budget.limit());
         if writer.keeps() {
             write(&mut writer, bytes(0..size)).unwrap();
-            kept += u64::from(writer.finish().unwrap());
+            kept += u64::from(finish(writer).unwrap());
         }
     }
     assert!(kept > 380, "{kept} of 400 kept");
@@ -84,7 +84,7 @@ fn variants_are_told_apart_and_capped() {
         let stored = stored_with_vary(n as u64 + 1);
         let (_, mut writer) = store.insert(incoming(&key, &headers, stored));
         write(&mut writer, bytes(0..n as u64 + 1)).unwrap();
-        assert!(writer.finish().unwrap());
+        assert!(finish(writer).unwrap());
     }
     assert_eq!(store.variants(&key).len(), 4);
     assert!(matches!(store.get(&key, &request("a")), Lookup::VaryMiss), "the oldest went");
@@ -105,7 +105,7 @@ fn a_variant_is_found_by_the_language_it_is_in() {
     let headers = wants("fr;q=0.5, de");
     let (_, mut writer) = store.insert(incoming(&key, &headers, german));
     write(&mut writer, bytes(0..3)).unwrap();
-    assert!(writer.finish().unwrap());
+    assert!(finish(writer).unwrap());
     assert!(matches!(store.get(&key, &wants("fr;q=0.5, de")), Lookup::Found(_)));
     assert!(matches!(store.get(&key, &wants("de, en;q=0.1")), Lookup::Found(_)));
     assert!(matches!(store.get(&key, &wants("fr")), Lookup::VaryMiss));
@@ -137,7 +137,7 @@ fn a_doomed_fill_is_read_but_not_stored() {
     doom.set();
     store.remove(&key);
     write(&mut writer, bytes(0..5)).unwrap();
-    assert!(!writer.finish().unwrap());
+    assert!(!finish(writer).unwrap());
     assert_eq!(read_ready(&mut entry.body.reader(0..5)).1, Some(Ok(())));
     assert!(found(&store, &key).is_none());
 }
@@ -152,7 +152,7 @@ fn ranges_combine_and_what_is_missing_is_never_a_clean_end() {
     };
     let (_, mut writer) = store.insert(arriving(60..100, None));
     write(&mut writer, bytes(60..100)).unwrap();
-    assert!(writer.finish().unwrap());
+    assert!(finish(writer).unwrap());
     let part = found(&store, &key).unwrap();
     assert!(!part.is_whole() && part.body.has(70..90));
     assert_eq!(part.body.missing(0..100), vec![0..60]);
@@ -160,7 +160,7 @@ fn ranges_combine_and_what_is_missing_is_never_a_clean_end() {
     // The second part overlaps the first.
     let (_, mut writer) = store.insert(arriving(0..70, Some(part)));
     write(&mut writer, bytes(0..70)).unwrap();
-    assert!(writer.finish().unwrap());
+    assert!(finish(writer).unwrap());
     let whole = found(&store, &key).unwrap();
     assert_eq!(whole.body.whole().unwrap(), &bytes(0..100));
 }
@@ -211,7 +211,7 @@ fn what_is_kept_comes_back_as_it_was() {
         let before = format!("{stored:?}");
         let (_, mut writer) = store.insert(incoming(&key, &headers, stored));
         write(&mut writer, bytes(0..4)).unwrap();
-        assert!(writer.finish().unwrap());
+        assert!(finish(writer).unwrap());
         let Lookup::Found(entry) = store.get(&key, &headers) else { panic!("it is there") };
         assert_eq!(format!("{:?}", entry.stored), before);
     }

@@ -1,0 +1,56 @@
+//! The tags by which an origin groups its responses, to be purged together: `Surrogate-Key` and
+//! `Cache-Tag`, in the forms that two networks made known.
+
+use http::{HeaderMap, HeaderName};
+use sha2::{Digest, Sha256};
+
+/// Tags separated by spaces.
+pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
+/// Tags separated by commas.
+pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+
+/// How many tags of a response count; the rest name nothing.
+pub const MOST: usize = 128;
+
+/// The tags of a response, by the fields that only we read; at most [`MOST`].
+pub fn of(hidden: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let fields = [(SURROGATE_KEY, b' '), (CACHE_TAG, b',')];
+    let values = fields.into_iter().flat_map(|(name, separator)| {
+        hidden.get_all(name).into_iter().map(move |value| (value.as_bytes(), separator))
+    });
+    values
+        .flat_map(|(value, separator)| value.split(move |byte| *byte == separator))
+        .map(<[u8]>::trim_ascii)
+        .filter(|tag| !tag.is_empty())
+        .take(MOST)
+}
+
+/// A number for a tag, the same in every process; case counts.
+pub fn hash(tag: &[u8]) -> u64 {
+    first_word(Sha256::digest(tag).as_slice())
+}
+
+/// The first eight bytes of a digest.
+pub(super) fn first_word(digest: &[u8]) -> u64 {
+    digest.first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn both_fields_count_each_in_its_own_form() {
+        let mut hidden = HeaderMap::new();
+        hidden.append(SURROGATE_KEY, HeaderValue::from_static("news  shop,1 "));
+        hidden.append(SURROGATE_KEY, HeaderValue::from_static("more"));
+        hidden.append(CACHE_TAG, HeaderValue::from_static("a b, c,,"));
+        let tags: Vec<_> = of(&hidden).collect();
+        assert_eq!(tags, [&b"news"[..], b"shop,1", b"more", b"a b", b"c"]);
+        assert_ne!(hash(b"a"), hash(b"A"));
+        let many = (0..200).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+        hidden.insert(SURROGATE_KEY, HeaderValue::try_from(many).unwrap());
+        assert_eq!(of(&hidden).count(), MOST);
+    }
+}
