@@ -210,7 +210,7 @@ static TREE: LazyLock<Tree> = LazyLock::new(|| {
     let all = files(&["rs"]);
     let manifest = read("Cargo.toml");
     for root in all.iter().filter(|path| is_root(path, &manifest)) {
-        let test = !root.starts_with("src/");
+        let test = !root.starts_with("src/") && !root.starts_with("edge-rules/src/");
         let folder = Path::new(root).parent().unwrap_or(Path::new(""));
         follow(&mut tree, Path::new(root), folder, test);
     }
@@ -218,8 +218,9 @@ static TREE: LazyLock<Tree> = LazyLock::new(|| {
 });
 
 /// Where the compiler begins: `src/{lib,main}.rs`, each `*.rs` and `*/main.rs` in `tests/`,
-/// `benches/` and `examples/`, and every file that Cargo.toml names.
+/// `benches/` and `examples/`, and every file that Cargo.toml names; in `edge-rules/` the same.
 fn is_root(path: &str, manifest: &str) -> bool {
+    let path = path.strip_prefix("edge-rules/").unwrap_or(path);
     let mut parts = path.rsplitn(3, '/');
     let (file, folder) = (parts.next().unwrap_or(path), parts.next().unwrap_or_default());
     let outside = ["tests", "benches", "examples"];

@@ -1,6 +1,5 @@
 //! Parts of a representation in store, and clients that want something else of it.
 
-use crate::kit::origin::Seen;
 use crate::kit::*;
 
 fn proof() -> Proof {
@@ -11,24 +10,15 @@ fn proof() -> Proof {
 async fn origin_of_ranges(control: &'static str) -> Origin {
     let origin = Origin::start().await;
     origin.on("/x", move |seen| {
-        let reply = match seen.header("if-none-match") {
-            Some(_) => Reply::new(304),
-            None => ranged(seen),
-        };
+        let reply = Reply::part(seen, &proof());
         reply.header("Cache-Control", control).header("ETag", &proof().etag())
     });
     origin
 }
 
-fn ranged(seen: &Seen) -> Reply {
-    let range = seen.header("range").unwrap_or_default();
-    let Some((start, end)) = range.strip_prefix("bytes=").and_then(|it| it.split_once('-')) else {
-        return Reply::proof(&proof());
-    };
-    let (start, end) = (start.parse().unwrap(), end.parse().unwrap_or(9_999));
-    Reply::new(206)
-        .bytes(proof().bytes(start..end + 1))
-        .header("Content-Range", &format!("bytes {start}-{end}/10000"))
+/// A node that asks for ranges as clients do.
+async fn edge_before(origin: &Origin) -> Edge {
+    Edge::with(origin, "[cache]\nslice = \"never\"").await
 }
 
 #[tokio::test]
@@ -44,7 +34,7 @@ async fn site_that_answers_no_ranges_gets_whole_bodies() {
 #[tokio::test]
 async fn repeated_range_is_answered_whole() {
     let origin = origin_of_ranges("max-age=60").await;
-    let edge = Edge::before(&origin).await;
+    let edge = edge_before(&origin).await;
     for _ in 0..3 {
         let answer = edge.get_with("/x", &[("Range", "bytes=0-99"), ("Range", "bytes=0-99")]).await;
         assert_eq!(answer.end, End::Clean, "{:?}", answer.head);
@@ -54,7 +44,7 @@ async fn repeated_range_is_answered_whole() {
 #[tokio::test]
 async fn other_version_in_if_range_over_a_part_gets_the_whole() {
     let origin = origin_of_ranges("max-age=60").await;
-    let edge = Edge::before(&origin).await;
+    let edge = edge_before(&origin).await;
     edge.get_with("/x", &[("Range", "bytes=0-999")]).await.whole(206);
     let answer = edge.get_with("/x", &[("Range", "bytes=0-99"), ("If-Range", "\"other\"")]).await;
     proof().check_whole(answer.whole(200));
@@ -63,7 +53,7 @@ async fn other_version_in_if_range_over_a_part_gets_the_whole() {
 #[tokio::test]
 async fn stale_part_is_completed_for_who_wants_the_whole() {
     let origin = origin_of_ranges("max-age=0").await;
-    let edge = Edge::before(&origin).await;
+    let edge = edge_before(&origin).await;
     edge.get_with("/x", &[("Range", "bytes=0-999")]).await.whole(206);
     let answer = edge.get("/x").await;
     proof().check_whole(answer.whole(200));

@@ -19,6 +19,8 @@ pub fn site(hosts: &[&str], origin: &Origin, more: &str) -> String {
 /// What the node shall be, before it starts.
 pub struct Setup {
     folder: TempDir,
+    state: PathBuf,
+    descriptors: Option<u32>,
     listen: String,
     more: String,
     allow: String,
@@ -30,6 +32,7 @@ pub struct Setup {
 /// A running node. Dropped, it is killed, and its log is shown if the test failed.
 pub struct Edge {
     folder: TempDir,
+    descriptors: Option<u32>,
     child: Child,
     pub http: SocketAddr,
     pub https: SocketAddr,
@@ -79,19 +82,32 @@ impl Setup {
         self
     }
 
+    /// Keeps what must outlive the process in this folder instead of the node's own.
+    pub fn state(mut self, folder: PathBuf) -> Setup {
+        self.state = folder;
+        self
+    }
+
+    /// How many descriptors the process may have.
+    pub fn descriptors(mut self, count: u32) -> Setup {
+        self.descriptors = Some(count);
+        self
+    }
+
     /// Starts the node and waits until it is ready.
     pub async fn start(self) -> Edge {
         let Setup { http, https, admin, .. } = self;
         let folder = self.folder.path().display();
         let node = format!(
-            "state_dir = \"{folder}/state\"\n[sites]\nfolder = \"{folder}/sites.d\"\n\
+            "state_dir = {:?}\n[sites]\nfolder = \"{folder}/sites.d\"\n\
              [listen]\nhttp = [\"{http}\"]\nhttps = [\"{https}\"]\n{}\
              [admin]\naddress = \"{admin}\"\n[upstream]\nallow_private = {}\n{}",
-            self.listen, self.allow, self.more
+            self.state, self.listen, self.allow, self.more
         );
         fs::write(self.folder.path().join("node.toml"), node).unwrap();
-        let child = run(&self.folder);
-        let mut edge = Edge { folder: self.folder, child, http, https, admin };
+        let Setup { folder, descriptors, .. } = self;
+        let child = run(&folder, descriptors);
+        let mut edge = Edge { folder, descriptors, child, http, https, admin };
         edge.until_ready().await;
         edge
     }
@@ -102,10 +118,18 @@ fn binary() -> String {
     std::env::var("BRINK_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_brink").into())
 }
 
-fn run(folder: &TempDir) -> Child {
+fn run(folder: &TempDir, descriptors: Option<u32>) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.path().join("log"));
     let log = log.unwrap();
-    Command::new(binary())
+    let mut command = match descriptors {
+        Some(count) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -n {count} && exec \"$0\" \"$@\""), &binary()]);
+            shell
+        }
+        None => Command::new(binary()),
+    };
+    command
         .args(["run", "-c"])
         .arg(folder.path().join("node.toml"))
         .stdin(Stdio::null())
@@ -121,7 +145,8 @@ impl Edge {
         fs::create_dir(folder.path().join("sites.d")).unwrap();
         let [http, https, admin] = free_addresses();
         let (listen, more, allow) = (String::new(), String::new(), "[\"127.0.0.0/8\"]".into());
-        Setup { folder, listen, more, allow, http, https, admin }
+        let (state, descriptors) = (folder.path().join("state"), None);
+        Setup { folder, state, descriptors, listen, more, allow, http, https, admin }
     }
 
     /// A node with one site, `a.test`, with default settings before `origin`.
@@ -165,10 +190,7 @@ impl Edge {
 
     /// One GET to the admin listener: status and text, or nothing if nobody answers.
     pub async fn admin(&self, target: &str) -> Option<(u16, String)> {
-        tokio::net::TcpStream::connect(self.admin).await.ok()?;
-        let mut client = Client::connect(self.admin).await;
-        let answer = client.get(&self.admin.to_string(), target).attempt().await.ok()?;
-        Some((answer.status, answer.text()))
+        ask_admin(self.admin, target).await
     }
 
     async fn until_ready(&mut self) {
@@ -198,10 +220,20 @@ impl Edge {
         until("the node reloads", async || self.configuration().await != before).await;
     }
 
+    /// As [`metric`], of this node.
+    pub async fn metric(&self, name: &str, labels: &str) -> f64 {
+        metric(self.admin, name, labels).await
+    }
+
     /// What the node counts about its configuration.
     async fn configuration(&self) -> Vec<String> {
         let (_, text) = self.admin("/metrics").await.unwrap_or_default();
         text.lines().filter(|it| it.starts_with("brink_config_")).map(String::from).collect()
+    }
+
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by its name without `SIG`.
@@ -223,9 +255,24 @@ impl Edge {
 
     /// Kills the process and starts it again on the same files and ports.
     pub async fn restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = run(&self.folder);
+        self.stop(true).await;
+        self.go_on().await;
+    }
+
+    /// Ends the process: kills it, or lets it end in its own time.
+    pub async fn stop(&mut self, kill: bool) {
+        if kill {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        } else {
+            self.signal("TERM");
+            self.ended().await;
+        }
+    }
+
+    /// Starts the process again on the same files and ports.
+    pub async fn go_on(&mut self) {
+        self.child = run(&self.folder, self.descriptors);
         self.until_ready().await;
     }
 
@@ -269,6 +316,26 @@ fn free_addresses() -> [SocketAddr; 3] {
             .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok());
         bound.expect("a free port")
     })
+}
+
+async fn ask_admin(admin: SocketAddr, target: &str) -> Option<(u16, String)> {
+    tokio::net::TcpStream::connect(admin).await.ok()?;
+    let mut client = Client::connect(admin).await;
+    let answer = client.get(&admin.to_string(), target).attempt().await.ok()?;
+    Some((answer.status, answer.text()))
+}
+
+/// The sum of all samples of a metric whose line holds `labels`, as in `disk_reads` and
+/// `how="hit"`, of the node whose admin listener this is.
+pub async fn metric(admin: SocketAddr, name: &str, labels: &str) -> f64 {
+    let (_, text) = ask_admin(admin, "/metrics").await.unwrap_or_default();
+    let (plain, total) = (format!("brink_{name}"), format!("brink_{name}_total"));
+    let wanted = |line: &&str| {
+        let family = line.split(['{', ' ']).next().unwrap_or_default();
+        (family == plain || family == total) && line.contains(labels)
+    };
+    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+    text.lines().filter(wanted).filter_map(value).sum()
 }
 
 /// Runs the program to its end: its exit status and all that it printed.

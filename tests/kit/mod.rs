@@ -4,7 +4,7 @@
 //! Everything listens on loopback, on ports that the system picks.
 
 // A scenario uses a part of the kit; the whole is exercised only by all of them together.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod authority;
 pub mod client;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -210,6 +211,8 @@ impl Gate {
 #[derive(Clone, Debug)]
 enum Step {
     Bytes(Vec<u8>),
+    /// A part of a body, made as it is sent.
+    Proof(Proof, Range<u64>),
     Pause(Duration),
     Wait(Gate),
     /// Drops the connection without ending the message.
@@ -245,7 +248,33 @@ impl Reply {
     }
 
     pub fn proof(proof: &Proof) -> Reply {
-        Reply::new(200).header("Content-Type", "application/octet-stream").bytes(proof.whole())
+        let reply = Reply::new(200).header("Content-Type", "application/octet-stream");
+        reply.range(proof, 0..proof.length())
+    }
+
+    /// As an origin that knows single ranges, `If-Range` and entity tags answers for `proof`.
+    pub fn part(seen: &Seen, proof: &Proof) -> Reply {
+        let (etag, length) = (proof.etag(), proof.length());
+        if seen.header("if-none-match").is_some_and(|tags| tags.contains(&etag)) {
+            return Reply::new(304);
+        }
+        let current = seen.header("if-range").is_none_or(|tag| tag == etag);
+        let range = seen.header("range").filter(|_| current).unwrap_or_default();
+        let Some((start, end)) = range.strip_prefix("bytes=").and_then(|it| it.split_once('-'))
+        else {
+            return Reply::proof(proof);
+        };
+        let last = length.saturating_sub(1);
+        let (start, end) = match start.parse::<u64>() {
+            Ok(start) => (start, end.parse::<u64>().unwrap_or(last).min(last)),
+            Err(_) => (length.saturating_sub(end.parse().unwrap()), last),
+        };
+        if start >= length {
+            return Reply::new(416).header("Content-Range", &format!("bytes */{length}"));
+        }
+        Reply::new(206)
+            .range(proof, start..end + 1)
+            .header("Content-Range", &format!("bytes {start}-{end}/{length}"))
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Reply {
@@ -260,6 +289,20 @@ impl Reply {
         }
         self.steps.push(Step::Bytes(bytes));
         self
+    }
+
+    /// Adds a part of `proof`, of any size: it is made as it is sent.
+    fn range(mut self, proof: &Proof, range: Range<u64>) -> Reply {
+        if let Framing::Length(length) = &mut self.framing {
+            *length += range.end - range.start;
+        }
+        self.steps.push(Step::Proof(proof.clone(), range));
+        self
+    }
+
+    /// Bytes of the body so far, or nothing if its length is not declared.
+    pub fn length(&self) -> u64 {
+        if let Framing::Length(length) = self.framing { length } else { 0 }
     }
 
     /// Sends the whole body in `parts`, with `pause` between them.
@@ -387,19 +430,23 @@ impl Reply {
 
 impl Step {
     fn into_bytes(self) -> Vec<u8> {
-        if let Step::Bytes(bytes) = self { bytes } else { Vec::new() }
+        match self {
+            Step::Bytes(bytes) => bytes,
+            Step::Proof(proof, range) => proof.bytes(range),
+            _ => Vec::new(),
+        }
     }
 
     /// Does the step; false if the connection is over with it.
     async fn take(&self, wire: &mut Wire, chunked: bool) -> std::io::Result<bool> {
         match self {
-            Step::Bytes(bytes) if bytes.is_empty() => {}
-            Step::Bytes(bytes) if chunked => {
-                wire.write(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
-                wire.write(bytes).await?;
-                wire.write(b"\r\n").await?;
+            Step::Bytes(bytes) => send(wire, bytes, chunked).await?,
+            Step::Proof(proof, range) => {
+                for start in range.clone().step_by(PORTION) {
+                    let end = (start + PORTION as u64).min(range.end);
+                    send(wire, &proof.bytes(start..end), chunked).await?;
+                }
             }
-            Step::Bytes(bytes) => wire.write(bytes).await?,
             Step::Pause(pause) => tokio::time::sleep(*pause).await,
             Step::Wait(gate) => gate.passed().await,
             Step::Cut => return Ok(false),
@@ -413,6 +460,19 @@ impl Step {
         }
         Ok(true)
     }
+}
+
+/// Bytes of a [`Step::Proof`] that are made at once.
+const PORTION: usize = 256 << 10;
+
+/// Sends bytes of a body, as a chunk if it has chunks.
+async fn send(wire: &mut Wire, bytes: &[u8], chunked: bool) -> std::io::Result<()> {
+    if bytes.is_empty() || !chunked {
+        return wire.write(bytes).await;
+    }
+    wire.write(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
+    wire.write(bytes).await?;
+    wire.write(b"\r\n").await
 }
 
 fn owned(fields: &[(&str, &str)]) -> Vec<(String, String)> {

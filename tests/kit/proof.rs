@@ -35,18 +35,18 @@ impl Proof {
     /// The bytes of one range.
     pub fn bytes(&self, range: Range<u64>) -> Vec<u8> {
         assert!(range.end <= self.length, "{range:?} is beyond {}", self.length);
-        let label = self.label.as_bytes();
-        let mut bytes = Vec::with_capacity((range.end - range.start) as usize);
-        let mut word = (u64::MAX, [0; 8]);
-        for at in range {
-            let byte = label.get(at as usize).copied().unwrap_or_else(|| {
-                if word.0 != at / 8 {
-                    word = (at / 8, mix(self.seed.wrapping_add(at / 8)).to_le_bytes());
-                }
-                word.1[(at % 8) as usize]
-            });
-            bytes.push(byte);
+        let words = range.start / 8..range.end.div_ceil(8);
+        let first = words.start * 8;
+        let mut bytes: Vec<u8> =
+            words.flat_map(|word| mix(self.seed.wrapping_add(word)).to_le_bytes()).collect();
+        for (at, letter) in self.label.bytes().enumerate().skip(first as usize) {
+            match bytes.get_mut(at - first as usize) {
+                Some(byte) => *byte = letter,
+                None => break,
+            }
         }
+        bytes.truncate((range.end - first) as usize);
+        bytes.drain(..(range.start - first) as usize);
         bytes
     }
 
@@ -55,14 +55,20 @@ impl Proof {
         self.bytes(0..self.length)
     }
 
+    /// Whether `bytes` are exactly those from `start` on.
+    pub fn matches(&self, start: u64, bytes: &[u8]) -> bool {
+        let end = start.saturating_add(bytes.len() as u64);
+        end <= self.length && self.bytes(start..end) == bytes
+    }
+
     /// Fails the test unless `bytes` are exactly those from `start` on.
     #[track_caller]
     pub fn check(&self, start: u64, bytes: &[u8]) {
-        let end = (start + bytes.len() as u64).min(self.length);
-        let good = self.bytes(start.min(end)..end);
-        if good == bytes {
+        if self.matches(start, bytes) {
             return;
         }
+        let end = (start + bytes.len() as u64).min(self.length);
+        let good = self.bytes(start.min(end)..end);
         let at = good.iter().zip(bytes).take_while(|(left, right)| left == right).count();
         let around = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
         panic!(

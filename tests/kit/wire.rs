@@ -166,6 +166,7 @@ impl Wire {
 
     /// Reads more; false at the end of the stream.
     async fn fill(&mut self) -> io::Result<bool> {
+        self.ahead.reserve(64 << 10);
         Ok(self.stream.read_buf(&mut self.ahead).await? > 0)
     }
 
