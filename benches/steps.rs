@@ -268,7 +268,7 @@ fn fill(store: &Arc<Store>, hit: &Hit, keys: &[Question]) -> Result<()> {
         });
         let written = writer.write(Bytes::from_static(&BODY)).now_or_never();
         written.ok_or("a body that is kept never waits")??;
-        writer.finish()?;
+        writer.finish().now_or_never().ok_or("it is kept in memory")??;
     }
     Ok(())
 }

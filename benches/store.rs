@@ -125,7 +125,7 @@ fn fill(store: &Arc<Store>, origin: &mut Origin, number: u64, now: Timestamp) ->
         doom: Doom::default(),
     });
     futures_util::FutureExt::now_or_never(writer.write(body)).ok_or("a write waited")??;
-    writer.finish()?;
+    futures_util::FutureExt::now_or_never(writer.finish()).ok_or("it waited")??;
     Ok(text)
 }
 

@@ -33,7 +33,7 @@ const SHAKING: usize = 32;
 /// A paced run that falls so far behind measures no latency any more.
 const BEHIND: Duration = Duration::from_secs(1);
 /// Of one answer, head and body.
-const LARGEST_ANSWER: usize = 64 << 10;
+const LARGEST_ANSWER: usize = (1 << 20) + (64 << 10);
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,8 +1,9 @@
 //! The floor: what bare hyper costs for a response that is ready in memory, and nothing else.
 //!
 //! One thread, one lookup by path, a prebuilt body and seven prebuilt fields. `run.py` measures it
-//! beside the caches, and uses a second copy as their origin. As such it also answers `/o/...` and
-//! `/miss/...` with a body of 1 KiB that begins with the path: as many objects as there are paths.
+//! beside the caches, and uses a second copy as their origin. As such it also answers `/o/...`,
+//! `/miss/...`, `/o10k/...` and `/o1m/...` with a body of 1 KiB, 10 KiB or 1 MiB that begins with the
+//! path, as many objects as there are paths, and `/1g` with 1 GiB.
 //!
 //! ```text
 //! floor --http ADDRESS [--https ADDRESS --certificate FILE --key FILE]
@@ -104,9 +105,16 @@ fn answer<B>(request: &Request<B>, objects: &Objects) -> Result<Object, Failure>
         let part = range.and_then(|it| part(found, it.to_str().ok()?));
         return Ok(part.unwrap_or_else(|| found.clone()));
     }
-    if path.starts_with("/o/") || path.starts_with("/miss/") {
+    let size = match path.split('/').nth(1) {
+        Some("o" | "miss") => 1 << 10,
+        Some("o10k") => 10 << 10,
+        Some("o1m") => 1 << 20,
+        Some("1g") => 1 << 30,
+        _ => 0,
+    };
+    if size > 0 {
         let mut body = path.as_bytes().to_vec();
-        body.resize(1 << 10, b'.');
+        body.resize(size, b'.');
         return object(Bytes::from(body), "max-age=86400");
     }
     let mut response = Response::default();

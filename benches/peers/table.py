@@ -26,6 +26,9 @@ RATIOS = [
     ("full handshake", "us", [("nginx*", 0.42)], []),
     ("resumed handshake", "us", [("nginx*", 0.55)], []),
     ("pass 1 KiB", "us", [("nginx*", 1.25)], [("nginx*", 1.05)]),
+    ("disk 10 KiB", "us", [("nginx-nosf", 1.0)], [("nginx", 1.0)]),
+    ("disk 1 MiB", "us", [("nginx-nosf", 1.0)], [("nginx", 1.0)]),
+    ("disk 1 MiB of 1 GiB", "us", [("nginx-nosf", 1.0)], [("nginx", 1.0)]),
     ("paced 10 KiB", "p50", [("peers", 1.0)], []),
     ("paced 10 KiB", "p90", [("peers", 1.0)], []),
 ]

@@ -18,7 +18,8 @@ ENCRYPTED = "TLS 1.3"
 THROUGH = "To the origin"
 PACED = f"Latency at {RATE:,} requests a second"
 MANY = "Many objects, uniformly at random"
-GROUPS = [PLAIN_HITS, ENCRYPTED, THROUGH, PACED, MANY]
+DISK = "Hits from disk through the page cache; brink's memory is 16 MiB"
+GROUPS = [PLAIN_HITS, ENCRYPTED, THROUGH, PACED, MANY, DISK]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Workload:
     script: str = ""
     # Whether the origin must rest meanwhile.
     hits: bool = True
-    # How many distinct objects are stored first.
+    # How many distinct objects are stored first; of a range, how many there are.
     objects: int = 0
 
 
@@ -43,7 +44,7 @@ class Workload:
 RANGES = """
 math.randomseed({seed})
 request = function()
-  local first = math.random(0, 99) * 1048576
+  local first = math.random(0, {objects} - 1) * 1048576
   return "GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nRange: bytes=" .. first .. "-"
     .. (first + 1048575) .. "\\r\\n\\r\\n"
 end
@@ -73,7 +74,8 @@ WORKLOADS = [
     Workload("hit 100 KiB", PLAIN_HITS, "/100k", 100 * KIB, connections=32),
     Workload("hit 1 MiB", PLAIN_HITS, "/1m", MIB, connections=16),
     Workload("hit 100 MiB", PLAIN_HITS, "/100m", 100 * MIB, connections=4),
-    Workload("range 1 MiB of 100", PLAIN_HITS, "/100m", MIB, RANGE, connections=16, script=RANGES),
+    Workload("range 1 MiB of 100", PLAIN_HITS, "/100m", MIB, RANGE, connections=16, script=RANGES,
+             objects=100),
     Workload("TLS 10 KiB", ENCRYPTED, "/10k", 10 * KIB, TLS),
     Workload("HTTP/2 10 KiB", ENCRYPTED, "/10k", 10 * KIB, HTTP2, "h2load", 16),
     Workload("full handshake", ENCRYPTED, "/1k", KIB, TLS, "full"),
@@ -84,6 +86,10 @@ WORKLOADS = [
     Workload("of 10 k", MANY, "/o/", KIB, PROXY, script=RANDOM, objects=10_000),
     Workload("of 100 k", MANY, "/o/", KIB, PROXY, script=RANDOM, objects=100_000),
     Workload("of 1 M", MANY, "/o/", KIB, PROXY, script=RANDOM, objects=1_000_000),
+    Workload("disk 10 KiB", DISK, "/o10k/", 10 * KIB, PROXY, script=RANDOM, objects=60_000),
+    Workload("disk 1 MiB", DISK, "/o1m/", MIB, PROXY, connections=16, script=RANDOM, objects=1000),
+    Workload("disk 1 MiB of 1 GiB", DISK, "/1g", MIB, PROXY, connections=16, script=RANGES,
+             objects=1024),
 ]
 # h2load's streams on each connection.
 STREAMS = 32

@@ -35,6 +35,8 @@ class Setup:
     origin: "Server | None" = None
     # How many objects of 1 KiB there must be room for.
     objects: int = 1_000_000
+    # Whether what is stored shall be on disk rather than in memory.
+    on_disk: bool = False
 
     def home(self, name, numbers=itertools.count()):
         """A folder of its own for each start."""

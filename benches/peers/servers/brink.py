@@ -15,13 +15,20 @@ folder = "{home}/sites.d"
 http = ["127.0.0.1:{http}"]
 https = ["127.0.0.1:{https}"]
 [store]
-memory = "4GiB"
+{store}
 [admin]
 address = "127.0.0.1:{admin}"
 [upstream]
 allow_private = ["127.0.0.0/8"]
 [telemetry.access_log]
 path = "{home}/access.log"
+"""
+
+IN_MEMORY = 'memory = "4GiB"'
+ON_DISK = """
+memory = "16MiB"
+disks = [{{ path = "{home}/disk", size = "6GiB" }}]
+disk_average_record = "16KiB"
 """
 
 SITE = """
@@ -37,7 +44,8 @@ key = "{folder}/tls.key"
 def start(setup, name):
     home, http, https, admin = setup.home(name), free_port(), free_port(), free_port()
     (home / "sites.d").mkdir()
-    node = NODE.format(home=home, http=http, https=https, admin=admin)
+    store = ON_DISK.format(home=home) if setup.on_disk else IN_MEMORY
+    node = NODE.format(home=home, http=http, https=https, admin=admin, store=store)
     (home / "node.toml").write_text(node)
     site = SITE.format(origin=setup.origin.http, folder=setup.folder)
     (home / "sites.d" / "bench.toml").write_text(site)
