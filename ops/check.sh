@@ -11,7 +11,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-STEPS=(fmt tidy clippy doc deny unit doctest scenarios conformance)
+STEPS=(fmt tidy clippy doc deny unit rules doctest scenarios conformance)
 TARGET="${CARGO_TARGET_DIR:-$PWD/target}"
 LOGS="$TARGET/check"
 mkdir -p "$LOGS"
@@ -76,6 +76,7 @@ tidy() { run tidy 20m cargo test --locked --test tidy; }
 clippy() { run clippy 20m cargo clippy --locked --workspace --all-targets -- -D warnings; }
 doc() { RUSTDOCFLAGS="-D warnings" run doc 10m cargo doc --locked --workspace --no-deps; }
 unit() { run unit 20m cargo test --locked --workspace --lib --bins --examples; }
+rules() { run rules 10m cargo test --locked -p edge-rules --test "*"; }
 doctest() { run doctest 10m cargo test --locked --workspace --doc; }
 scenarios() { run scenarios 20m cargo test --locked --test all; }
 
