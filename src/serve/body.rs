@@ -14,7 +14,7 @@ use http_body::{Frame, SizeHint};
 
 use crate::fill::slices::{Conductor, Sliced};
 use crate::serve::exchange::Exchange;
-use crate::store::Entry;
+use crate::store::{Ahead, Entry};
 use crate::{store, upstream};
 
 /// The body of a response.
@@ -93,6 +93,13 @@ impl Body {
     /// A range of the representation that `first` is a part of, fetched slice by slice.
     pub fn by_slices(conductor: Arc<Conductor>, first: &Arc<Entry>, range: Range<u64>) -> Self {
         Body::new(Source::Sliced(Box::new(conductor.read(Arc::clone(first), range))))
+    }
+
+    /// Uses what was read of it before, if it begins there.
+    pub fn begin_with(&mut self, ahead: Ahead) {
+        if let Source::Stored(reader) = &mut self.source {
+            reader.begin_with(ahead);
+        }
     }
 
     /// No bytes.

@@ -157,6 +157,9 @@ pub fn deliver(
             if let Some(once) = once {
                 add_once(&mut response, once);
             }
+            if let Some(ahead) = exchange.ahead.take() {
+                response.body_mut().begin_with(ahead);
+            }
             (response, Some(judgement.ttl), entry.hits())
         }
         What::Stream(_) => (Response::new(Body::empty()), None, 0),

@@ -13,6 +13,7 @@ use crate::header::request_id;
 use crate::listen::{self, Connection};
 use crate::serve::Serve;
 use crate::serve::identify::{Identity, Memory};
+use crate::store::Ahead;
 use crate::telemetry::{Ended, Origin, Outcome, Record, Tier, traffic};
 use crate::upstream::{Fault, Scheme};
 
@@ -37,6 +38,8 @@ pub struct Exchange {
     pub memory: Arc<Memory>,
     /// Whether what is sent was brought up from disk for this request.
     pub brought: bool,
+    /// What was read of a body on disk to see whether it can be read.
+    pub ahead: Option<Ahead>,
 }
 
 impl Exchange {
@@ -80,6 +83,7 @@ impl Exchange {
             identity: None,
             memory,
             brought: false,
+            ahead: None,
         })
     }
 

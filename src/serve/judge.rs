@@ -1,6 +1,7 @@
 //! What is stored, and whether it may be used. Nothing is fetched and nothing changed here, so
 //! `explain` asks the same questions.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::cache::{self, Judgement, Reason, Reuse};
@@ -30,15 +31,15 @@ impl Finding {
 
     /// What would be sent, if only the disk can tell whether its first bytes are there, and where
     /// these begin.
-    pub fn in_doubt(&self, asked: &Asked) -> Option<(Arc<Entry>, u64)> {
+    pub fn in_doubt(&self, asked: &Asked) -> Option<(Arc<Entry>, Range<u64>)> {
         let (Finding::Usable(entry, _) | Finding::Refreshable(entry, _)) = self else {
             return None;
         };
         if entry.body.whole().is_some() {
             return None;
         }
-        let first = range::first_byte(asked, entry)?;
-        entry.body.is_in_doubt(first).then(|| (Arc::clone(entry), first))
+        let first = range::first(asked, entry)?;
+        entry.body.is_in_doubt(first.start).then(|| (Arc::clone(entry), first))
     }
 }
 

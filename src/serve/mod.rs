@@ -135,11 +135,12 @@ impl Serve {
             exchange.brought = true;
             finding = judge::judge(self, asked, plan, exchange.now);
         }
-        if let Some((entry, first)) = finding.in_doubt(asked)
-            && !Box::pin(entry.body.probe(first)).await
-        {
-            // The disk has lost or damaged what was to be sent: the entry knows that now.
-            finding = judge::judge(self, asked, plan, exchange.now);
+        if let Some((entry, first)) = finding.in_doubt(asked) {
+            exchange.ahead = Box::pin(entry.body.probe(first)).await;
+            if exchange.ahead.is_none() {
+                // The disk has lost or damaged what was to be sent: the entry knows that now.
+                finding = judge::judge(self, asked, plan, exchange.now);
+            }
         }
         finding
     }

@@ -33,17 +33,17 @@ pub fn has_all(asked: &Asked, entry: &Entry) -> bool {
     }
 }
 
-/// Where the bytes begin that the answer from `entry` would send; `None` if it sends none.
-pub fn first_byte(asked: &Asked, entry: &Entry) -> Option<u64> {
+/// The first bytes in one piece that the answer from `entry` would send; `None` if it sends none.
+pub fn first(asked: &Asked, entry: &Entry) -> Option<Range<u64>> {
     let (method, fields, stored) = (&asked.head.method, &asked.head.headers, &entry.stored);
     let condition = cache::precondition(method, fields, stored.status, &stored.headers);
     if *method == Method::HEAD || condition != Precondition::Proceed {
         return None;
     }
     match cache::select(&asked.site().policy, method, fields, stored) {
-        Selection::Whole => Some(0),
-        Selection::One(range) => Some(range.start),
-        Selection::Many(ranges) => ranges.first().map(|range| range.start),
+        Selection::Whole => Some(0..u64::MAX),
+        Selection::One(range) => Some(range),
+        Selection::Many(ranges) => ranges.into_iter().next(),
         Selection::Unsatisfiable => None,
     }
 }

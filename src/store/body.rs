@@ -17,7 +17,7 @@ use bytes::Bytes;
 use super::chunks::Chunks;
 use super::filed::Filed;
 use super::growing::{Growing, State};
-use super::reader::Reader;
+use super::reader::{Ahead, FIRST, Reader};
 
 /// The bytes of one stored response, complete, growing or in part. A copy is the same body.
 #[derive(Clone, Debug)]
@@ -144,13 +144,12 @@ impl Body {
         }
     }
 
-    /// Says whether the byte at `position` can be read, if only the disk can tell: then what it has
-    /// lost or damaged is fetched again before a client hears of it.
-    pub async fn probe(&self, position: u64) -> bool {
-        match self.filed().filter(|_| self.is_in_doubt(position)) {
-            Some(filed) => filed.read(position, position + 1, 1).await.is_some(),
-            None => true,
-        }
+    /// Reads where `range` begins, on disk: what the disk has lost or damaged (`None`) is fetched
+    /// again before a client hears of it.
+    pub async fn probe(&self, range: Range<u64>) -> Option<Ahead> {
+        let filed = self.filed()?;
+        let bytes = filed.read(range.start, range.end, FIRST).await?;
+        Some(Ahead { filed, position: range.start, bytes })
     }
 
     /// Whether only the disk can tell if the byte at `position` can be read.

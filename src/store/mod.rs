@@ -47,7 +47,7 @@ pub use counters::{COUNTERS, Counters};
 use disk::Disks;
 pub use disk::Opener;
 pub use entry::Entry;
-pub use reader::Reader;
+pub use reader::{Ahead, Reader};
 pub use settings::{Disk, Settings};
 pub use writer::{Doom, Writer};
 

@@ -29,9 +29,28 @@ enum Source {
     Failed(Cut),
 }
 
+/// Bytes of a body that were read before its reader was there.
+#[derive(Debug)]
+pub struct Ahead {
+    pub(super) filed: Arc<Filed>,
+    pub(super) position: u64,
+    pub(super) bytes: Bytes,
+}
+
+impl Ahead {
+    /// Its bytes, if they are of that body and lie there.
+    fn at(self, filed: &Arc<Filed>, position: u64, end: u64) -> Option<Bytes> {
+        let fits = Arc::ptr_eq(&self.filed, filed) && self.position == position;
+        let most = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
+        fits.then(|| self.bytes.slice(..self.bytes.len().min(most)))
+    }
+}
+
 /// How bytes come from the disk.
 #[derive(Default)]
 struct Reading {
+    /// Those that were read before.
+    ahead: Option<Ahead>,
     /// Those on their way.
     bytes: Option<Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>>,
     /// How much was read the last time, and when.
@@ -40,7 +59,7 @@ struct Reading {
 
 /// How much is read at first. Then twice as much, up to [`PIECE`], for a client that takes it at
 /// once, and [`LEAST`] for one that is slow: what has been read for it stays in memory that long.
-const FIRST: u64 = PIECE as u64 / 2;
+pub(super) const FIRST: u64 = PIECE as u64 / 2;
 const LEAST: u64 = 64 << 10;
 /// A client that takes longer for a piece is slow.
 const AT_ONCE: Duration = Duration::from_millis(50);
@@ -85,6 +104,13 @@ impl Reader {
             source: Source::Walk { body, watch, reading: Reading::default() },
             position: range.start,
             end: range.end,
+        }
+    }
+
+    /// Uses what was read before, if it is what comes first.
+    pub fn begin_with(&mut self, ahead: Ahead) {
+        if let Source::Walk { reading, .. } = &mut self.source {
+            reading.ahead = Some(ahead);
         }
     }
 
@@ -181,6 +207,11 @@ fn walk(
             Step::Disk(filed) => filed,
         };
         let most = reading.next_size();
+        let ahead = reading.ahead.take().and_then(|ahead| ahead.at(&filed, *position, end));
+        if let Some(bytes) = ahead {
+            body.took(watch, position, bytes.len());
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         match filed.read_now(*position, end, most) {
             Found::Bytes(bytes) => {
                 body.took(watch, position, bytes.len());
