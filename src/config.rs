@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::serve::rules;
 use crate::setting::Complaint;
 use crate::site::Diagnostic;
 use crate::{admin, fill, listen, site, store, telemetry, upstream};
@@ -31,6 +32,8 @@ pub struct NodeConfig {
     pub fill: fill::Settings,
     /// What holds for the origins of all sites.
     pub upstream: upstream::NodeSettings,
+    /// What customers' edge rules may cost.
+    pub rules: rules::Settings,
     /// What the node tells of itself.
     pub telemetry: telemetry::Settings,
     /// Where the site documents are.
@@ -49,6 +52,7 @@ impl Default for NodeConfig {
             store: store::Settings::default(),
             fill: fill::Settings::default(),
             upstream: upstream::NodeSettings::default(),
+            rules: rules::Settings::default(),
             telemetry: telemetry::Settings::default(),
             sites: site::Settings::default(),
             admin: admin::Settings::default(),
@@ -124,6 +128,7 @@ impl NodeConfig {
             ("store", self.store.validate()),
             ("fill", self.fill.validate()),
             ("upstream", self.upstream.validate()),
+            ("rules", self.rules.validate()),
             ("telemetry", self.telemetry.validate()),
             ("sites", self.sites.validate()),
             ("admin", self.admin.validate()),

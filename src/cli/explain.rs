@@ -15,6 +15,9 @@ pub(crate) struct Arguments {
     /// The request method.
     #[arg(short = 'X', long, default_value = "GET")]
     method: String,
+    /// The client's address, which edge rules may look at.
+    #[arg(long, default_value = "127.0.0.1")]
+    client: std::net::IpAddr,
     #[command(flatten)]
     reach: Reach,
 }
@@ -25,6 +28,7 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
         "url": arguments.url,
         "method": arguments.method,
         "headers": arguments.headers,
+        "client": arguments.client,
     });
     match arguments.reach.ask(Method::POST, "/v1/explain", Some(order)) {
         Ok((status, answer)) if status.is_success() => {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::listen::Meters;
 use crate::node::Node;
+use crate::serve::rules;
 use crate::site::Report;
 use crate::store::disk::{self, DiskFigures};
 use crate::telemetry::Registry;
@@ -45,6 +46,7 @@ pub(super) fn register(registry: &mut Registry, node: &Node) {
     disks(registry, node);
     purges(registry, node);
     fills(registry, node);
+    edge_rules(registry);
     origins(registry, node);
 }
 
@@ -249,6 +251,25 @@ fn disk_words(registry: &mut Registry) {
         samples.push(&[("io", "read")], counters.read_errors.sum());
         samples.push(&[("io", "write")], counters.write_errors.sum());
     });
+}
+
+fn edge_rules(registry: &mut Registry) {
+    let counters = &rules::COUNTERS;
+    registry.counters("edge_rules", "Customers' rules, by what became of them.", move |samples| {
+        samples.push(&[("outcome", "matched")], counters.matched.sum());
+        samples.push(&[("outcome", "answered")], counters.answered.sum());
+        samples.push(&[("outcome", "failed")], counters.failed.sum());
+    });
+    registry.counters(
+        "edge_rules_exhausted",
+        "Evaluations of customers' rules that a budget ended.",
+        move |samples| samples.push(&[], counters.exhausted.sum()),
+    );
+    registry.counters(
+        "edge_rules_steps",
+        "Steps that customers' rules took.",
+        move |samples| samples.push(&[], counters.steps.sum()),
+    );
 }
 
 fn fills(registry: &mut Registry, node: &Node) {

@@ -98,6 +98,7 @@ impl Node {
             flights,
             clock: clock.clone(),
             log: log.clone(),
+            rules: config.rules.clone(),
         });
         let sni = sni(&config, source.sites())?;
         let (order_reload, reloads) = mpsc::channel(RELOADS_WAITING);

@@ -13,6 +13,7 @@ use crate::header::request_id;
 use crate::listen::{self, Connection};
 use crate::serve::Serve;
 use crate::serve::identify::{Identity, Memory};
+use crate::serve::rules::Ruled;
 use crate::store::Ahead;
 use crate::telemetry::{Ended, Origin, Outcome, Record, Tier, traffic};
 use crate::upstream::{Fault, Scheme};
@@ -40,6 +41,8 @@ pub struct Exchange {
     pub brought: bool,
     /// What was read of a body on disk to see whether it can be read.
     pub ahead: Option<Ahead>,
+    /// What the customer's rules left for the rest of the request.
+    pub ruled: Option<Box<Ruled>>,
 }
 
 impl Exchange {
@@ -84,6 +87,7 @@ impl Exchange {
             memory,
             brought: false,
             ahead: None,
+            ruled: None,
         })
     }
 

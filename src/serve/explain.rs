@@ -2,6 +2,7 @@
 //! counted or changed. It takes the same steps as the story, and stops where the story would act.
 
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -16,6 +17,7 @@ use crate::serve::answer::Refusal;
 use crate::serve::identify::{Identity, canonical_host};
 use crate::serve::judge::{self, Finding};
 use crate::serve::plan::{self, Asked, Course, Plan};
+use crate::serve::rules::{self, Client, RuleTold};
 use crate::serve::{admit, range};
 use crate::store::{Entry, Lookup};
 use crate::upstream::Scheme;
@@ -32,6 +34,13 @@ pub struct Question {
     /// Request fields, each as `Name: value`.
     #[serde(default)]
     pub headers: Vec<String>,
+    /// The client's address, for edge rules; 127.0.0.1 if it is not said.
+    #[serde(default = "loopback")]
+    pub client: IpAddr,
+}
+
+fn loopback() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::LOCALHOST)
 }
 
 fn get() -> String {
@@ -45,6 +54,12 @@ pub struct Explanation {
     pub site: Option<String>,
     /// Why the request would be refused, if it would.
     pub refused: Option<Refused>,
+    /// What the customer's rules of the request phase make of it, rule by rule.
+    pub rules: Vec<RuleTold>,
+    /// What the rules would answer, if they would.
+    pub answered: Option<u16>,
+    /// The path and query that is asked for after the rules.
+    pub target: Option<String>,
     /// `hit`, `stale`, `miss` or `pass`.
     pub verdict: Option<&'static str>,
     /// The reason word, as in `Cache-Status`, log and metrics.
@@ -127,8 +142,9 @@ impl Serve {
     /// The question is no request: a bad URL, method or field.
     pub async fn explain(&self, question: &Question) -> Result<Explanation, String> {
         let (head, scheme) = parse(question)?;
+        let client = Client { address: question.client, scheme, tls: None };
         let mut told = Explanation::default();
-        match self.follow(head, scheme, &mut told).await? {
+        match self.follow(head, client, &mut told).await? {
             Ok(()) => {}
             Err(refusal) => {
                 told.refused = Some(Refused {
@@ -145,8 +161,8 @@ impl Serve {
     /// The steps of the story up to the verdict.
     async fn follow(
         &self,
-        head: Parts,
-        scheme: Scheme,
+        mut head: Parts,
+        client: Client,
         told: &mut Explanation,
     ) -> Result<Result<(), Refusal>, String> {
         let authority = head.uri.authority().ok_or("the URL names no host")?.clone();
@@ -161,8 +177,22 @@ impl Serve {
         if let Err(refusal) = admit::admit(self, &site, &head, present) {
             return Ok(Err(refusal));
         }
-        let identity = Identity::new(site, scheme, authority.as_str(), 0);
-        let mut asked = match identity.and_then(|identity| Asked::new(identity, head, present)) {
+        let identity = match Identity::new(site, client.scheme, authority.as_str(), 0) {
+            Ok(identity) => identity,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let verdict = rules::explain(self, &client, &identity, &mut head, &mut told.rules);
+        match verdict {
+            rules::Verdict::GoOn => {}
+            rules::Verdict::Answer(response) => {
+                told.answered = Some(response.status().as_u16());
+                return Ok(Ok(()));
+            }
+            rules::Verdict::Refuse(refusal) => return Ok(Err(refusal)),
+        }
+        told.target = head.uri.path_and_query().map(ToString::to_string);
+        let present = Present::of(&head.headers);
+        let mut asked = match Asked::new(identity, head, present) {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -273,6 +303,17 @@ fn describe(asked: &Asked, entry: &Entry, selected: bool, now: Timestamp) -> Sto
 fn story(told: &Explanation) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "site     {}", told.site.as_deref().unwrap_or("none has this host"));
+    for rule in &told.rules {
+        let does = if rule.actions.is_empty() { String::new() } else { format!(": {}", rule.actions.join(", ")) };
+        let _ = writeln!(text, "rule     {} {}{does}", rule.name, rule.fate);
+    }
+    if let Some(status) = told.answered {
+        let _ = writeln!(text, "answered {status} by a rule");
+        return text;
+    }
+    if let (Some(target), false) = (&told.target, told.rules.is_empty()) {
+        let _ = writeln!(text, "asks for {target}");
+    }
     if let Some(refused) = &told.refused {
         let _ =
             writeln!(text, "refused  {} ({}): {}", refused.status, refused.code, refused.message);

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | identify | `identify.rs` | is the request sound, and which site is it for? |
 //! | admit | `admit.rs` | does the site take it? |
+//! | rules | `rules/` | what do the customer's own rules make of it? |
 //! | plan | `plan.rs` | may the cache be asked, and under which key? |
 //! | judge | `judge.rs` | what is stored, and may it be used? |
 //! | obtain | `miss.rs` `pass.rs` `head.rs` | get what the store cannot give |
@@ -30,6 +31,7 @@ mod pass;
 mod plan;
 pub mod purge;
 mod range;
+pub mod rules;
 mod settle;
 mod slices;
 mod tunnel;
@@ -74,6 +76,8 @@ pub struct Serve {
     pub clock: Clock,
     /// Where requests are logged.
     pub log: AccessLog,
+    /// What customers' rules may cost.
+    pub rules: rules::Settings,
 }
 
 impl Handler for Serve {
@@ -98,6 +102,7 @@ impl Handler for Serve {
             // A panic costs its own request and no other.
             Err(_) => answer::answer(&self.name, &mut exchange, Refusal::broken().closing()),
         };
+        let response = rules::on_response(self, &mut exchange, response);
         settle::settle(exchange, response)
     }
 }
@@ -110,10 +115,15 @@ impl Serve {
         exchange: &mut Exchange,
         request: Request<listen::Body>,
     ) -> Result<Response<Body>, Refusal> {
-        let (head, upload) = request.into_parts();
-        let present = Present::of(&head.headers);
+        let (mut head, upload) = request.into_parts();
+        let mut present = Present::of(&head.headers);
         let identity = identify::identify(self, exchange, &head, present)?;
         admit::admit(self, &identity.site, &head, present)?;
+        if let Some(response) =
+            rules::on_request(self, exchange, &identity, &mut head, &mut present)?
+        {
+            return Ok(response);
+        }
         let mut asked = Asked::new(identity, head, present)?;
         match plan::plan(self, &asked, !upload.is_end_stream()) {
             Course::Pass(reason) => {

@@ -3,6 +3,9 @@
 //! A document is parsed once. Its preset's tables are laid under its own before the values become
 //! types, so whatever it spells out wins, and every error points into the operator's own text.
 
+use std::sync::Arc;
+
+use edge_rules::{Limits, Program};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
@@ -38,6 +41,12 @@ pub struct Document {
     /// How the edge answers.
     #[serde(default)]
     pub respond: Respond,
+    /// The customer's edge rules, in their order; edge-rules/README.md is their language. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<toml::Table>,
+    /// The rules, checked.
+    #[serde(skip)]
+    pub program: Option<Arc<Program>>,
 }
 
 /// More hosts than any customer binds; the table would take more, a person would not.
@@ -55,10 +64,12 @@ impl Document {
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
         let explain = |error: toml::de::Error| Diagnostic::from_toml(file, text, &error);
         let mut document = DeTable::parse(text).map_err(explain)?;
+        let program = checked_rules(file, text, document.get_ref())?;
         if let Some(preset) = named_preset(document.get_ref()) {
             preset::lay_under(document.get_mut(), preset.table());
         }
-        Document::deserialize(toml::Deserializer::from(document)).map_err(explain)
+        let document = Document::deserialize(toml::Deserializer::from(document)).map_err(explain)?;
+        Ok(Document { program, ..document })
     }
 
     /// The hosts as the table keeps them; those that are no host names are left out.
@@ -113,6 +124,29 @@ impl Document {
         }
         complaints
     }
+}
+
+/// The rules of a document as a program; patterns are parsed and bounded, not built.
+fn checked_rules(
+    file: &str,
+    text: &str,
+    document: &DeTable<'_>,
+) -> Result<Option<Arc<Program>>, Diagnostic> {
+    let Some((_, rules)) = document.iter().find(|(key, _)| key.get_ref() == "rules") else {
+        return Ok(None);
+    };
+    let program = Program::from_value(text, rules, &Limits::default()).map_err(|errors| {
+        let Some(first) = errors.first() else { return Diagnostic::whole_file(file, "bad rules") };
+        let span = first.span.start as usize..first.span.end as usize;
+        let found = Diagnostic::at(file, text, span, first.message.as_str());
+        let others = errors.len() - 1;
+        match (&first.hint, others) {
+            (Some(hint), _) => found.suggest(hint.as_str()),
+            (None, 0) => found,
+            (None, _) => found.suggest(format!("{others} more rules are wrong")),
+        }
+    })?;
+    Ok((!program.is_empty()).then(|| Arc::new(program)))
 }
 
 /// Reads only the hosts of a document that was validated before, in the table's form.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
+use edge_rules::Program;
 use tokio::runtime::Handle;
 
 use super::certificates::Loaded;
@@ -66,6 +67,8 @@ pub struct Site {
     pub group: Arc<Group>,
     /// How the edge answers.
     pub respond: Respond,
+    /// The customer's rules, if there are any.
+    pub rules: Option<Arc<Program>>,
     /// The whole document with its preset merged in.
     pub document: Document,
 }
@@ -105,6 +108,7 @@ impl Site {
             policy,
             group,
             respond: document.respond.clone(),
+            rules: document.program.clone(),
             document,
         })
     }

@@ -24,6 +24,7 @@ mod purge;
 mod ranges;
 mod refusal;
 mod reload;
+mod rules;
 mod slices;
 mod targeted;
 mod tls;

@@ -1,0 +1,150 @@
+//! What rules see of a request and its answer.
+
+use std::net::IpAddr;
+
+use edge_rules::Facts;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+
+use crate::serve::exchange::Exchange;
+use crate::serve::identify::Identity;
+use crate::upstream::Scheme;
+
+/// Who asks, and how.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The client's address.
+    pub address: IpAddr,
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// The version of TLS, such as `1.3`.
+    pub tls: Option<&'static str>,
+}
+
+/// A request that outlives its head, for the rules that look at the answer.
+#[derive(Debug)]
+pub struct Asking {
+    client: Client,
+    host: Box<str>,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    headers: HeaderMap,
+}
+
+/// What rules are shown.
+pub struct View<'a> {
+    client: &'a Client,
+    host: &'a str,
+    method: &'a Method,
+    uri: &'a Uri,
+    version: Version,
+    headers: &'a HeaderMap,
+    response: Option<(StatusCode, &'a HeaderMap)>,
+}
+
+impl Client {
+    /// The client of an exchange.
+    pub fn of(exchange: &Exchange) -> Client {
+        let tls = exchange.connection.tls.as_ref();
+        Client {
+            address: exchange.connection.peer.ip().to_canonical(),
+            scheme: exchange.scheme(),
+            tls: tls.map(|tls| tls.version.trim_start_matches("TLSv")),
+        }
+    }
+}
+
+impl Asking {
+    /// Keeps what the head says now.
+    pub fn keep(client: Client, identity: &Identity, head: &Parts) -> Asking {
+        Asking {
+            client,
+            host: identity.authority.host().into(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            version: head.version,
+            headers: head.headers.clone(),
+        }
+    }
+
+    /// The request beside an answer.
+    pub fn view<'a>(&'a self, status: StatusCode, headers: &'a HeaderMap) -> View<'a> {
+        View {
+            client: &self.client,
+            host: &self.host,
+            method: &self.method,
+            uri: &self.uri,
+            version: self.version,
+            headers: &self.headers,
+            response: Some((status, headers)),
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// A request before there is an answer.
+    pub fn of(client: &'a Client, identity: &'a Identity, head: &'a Parts) -> View<'a> {
+        View {
+            client,
+            host: identity.authority.host(),
+            method: &head.method,
+            uri: &head.uri,
+            version: head.version,
+            headers: &head.headers,
+            response: None,
+        }
+    }
+}
+
+impl Facts for View<'_> {
+    fn scheme(&self) -> &str {
+        self.client.scheme.as_str()
+    }
+
+    fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    fn host(&self) -> &str {
+        self.host
+    }
+
+    fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+
+    fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
+        Some(self.headers.get_all(name).iter().nth(nth)?.as_bytes())
+    }
+
+    fn client(&self) -> IpAddr {
+        self.client.address
+    }
+
+    fn http_version(&self) -> &str {
+        match self.version {
+            Version::HTTP_10 => "1.0",
+            Version::HTTP_2 => "2",
+            Version::HTTP_3 => "3",
+            _ => "1.1",
+        }
+    }
+
+    fn tls_version(&self) -> Option<&str> {
+        self.client.tls
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.response.map(|(status, _)| status.as_u16())
+    }
+
+    fn response_header(&self, name: &str, nth: usize) -> Option<&[u8]> {
+        let (_, headers) = self.response?;
+        Some(headers.get_all(name).iter().nth(nth)?.as_bytes())
+    }
+}

@@ -1,0 +1,184 @@
+//! Customers' edge rules, through the front door.
+
+use serde_json::Value;
+
+use crate::kit::*;
+
+/// A site with these rules, and an origin that tells in `X-Seen` what it was asked.
+async fn edge(rules: &str) -> (Edge, Origin) {
+    let origin = Origin::start().await;
+    let edge = Edge::with(&origin, rules).await;
+    (edge, origin)
+}
+
+fn page(origin: &Origin, path: &str, status: u16, text: &'static str) {
+    origin.on(path, move |_| {
+        Reply::text(status, text).header("Cache-Control", "max-age=3600").header("X-Origin", "yes")
+    });
+}
+
+#[tokio::test]
+async fn a_rule_redirects_refuses_or_answers_and_the_origin_hears_nothing() {
+    let (edge, origin) = edge(
+        r#"
+[[rules]]
+text = "$WHEN($MATCH($_URI, '^/old'))$REDIRECT(https://$_HOST/new, 301)"
+[[rules]]
+when = 'starts_with(http.request.uri.path, "/secret")'
+do = { respond = { status = 403 } }
+[[rules]]
+when = 'http.request.uri.path eq "/robots.txt"'
+do = { respond = { status = 200, body = "User-agent: *\nDisallow: /\n", content_type = "text/plain" } }
+"#,
+    )
+    .await;
+    let moved = edge.get("/old/x").await;
+    assert_eq!((moved.status, moved.header("location").as_str()), (301, "https://a.test/new"));
+    let refused = edge.get("/secret/x").await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("edge rule triggered"), "{}", refused.text());
+    let answered = edge.get("/robots.txt").await;
+    assert_eq!(answered.whole(200), b"User-agent: *\nDisallow: /\n");
+    assert_eq!(answered.header("content-type"), "text/plain");
+    for answer in [moved, refused, answered] {
+        assert!(answer.has("x-request-id"));
+    }
+    assert_eq!(origin.seen().len(), 0);
+    assert_eq!(edge.metric("edge_rules", "outcome=\"answered\"").await, 3.0);
+}
+
+#[tokio::test]
+async fn a_rewrite_decides_what_is_cached_and_asked_for() {
+    let (edge, origin) = edge(
+        r#"
+[[rules]]
+pattern = '^/p/(\w+)$'
+text = "/pictures/$1.txt"
+[[rules]]
+text = "$DEL_ARG(utm)"
+"#,
+    )
+    .await;
+    page(&origin, "/pictures/one.txt", 200, "picture one");
+    page(&origin, "/plain", 200, "plain");
+    assert_eq!(edge.get("/p/one").await.whole(200), b"picture one");
+    let again = edge.get("/pictures/one.txt").await;
+    assert!(again.hit(), "{}", again.cache_status());
+    assert_eq!(origin.count("/pictures/one.txt"), 1);
+    assert_eq!(edge.get("/plain?utm=7&x=1").await.whole(200), b"plain");
+    assert!(edge.get("/plain?x=1").await.hit());
+    assert_eq!(edge.get("/plain?utm=8&x=1&utm=9").await.whole(200), b"plain");
+    assert_eq!(origin.seen().iter().filter(|seen| seen.target.starts_with("/plain")).count(), 1);
+}
+
+#[tokio::test]
+async fn request_fields_reach_the_origin_and_response_fields_every_answer() {
+    let (edge, origin) = edge(
+        r#"
+[[rules]]
+text = "$ADD_REQ_HEADER(X-Country, unknown)$DEL_REQ_HEADER(X-Trace)$ADD_RSP_HEADER(X-Served-By, us)$DEL_RSP_HEADER(X-Origin)"
+[[rules]]
+text = "$WHEN($EQ($_URI, /no))$EXIT(404)"
+"#,
+    )
+    .await;
+    page(&origin, "/a", 200, "a");
+    for hit in [false, true] {
+        let answer = edge.get_with("/a", &[("X-Trace", "1")]).await;
+        assert_eq!((answer.whole(200), answer.hit()), (b"a".as_slice(), hit));
+        assert_eq!(answer.header("x-served-by"), "us");
+        assert!(!answer.has("x-origin"));
+    }
+    let seen = origin.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].header("x-country").as_deref(), Some("unknown"));
+    assert_eq!(seen[0].header("x-trace"), None);
+    let refused = edge.get("/no").await;
+    assert_eq!((refused.status, refused.header("x-served-by").as_str()), (404, "us"));
+}
+
+#[tokio::test]
+async fn rules_look_at_the_answer() {
+    let (edge, origin) = edge(
+        r#"
+[[rules]]
+phase = "response"
+when = 'http.response.code eq 200 and http.response.headers["content-type"] contains "text"'
+do = { set_response_header = { "X-Kind" = "text from {http.request.uri.path}" } }
+[[rules]]
+phase = "error"
+when = 'http.response.code eq 404 and http.request.uri.path wildcard "/app/*"'
+do = { respond = { status = 200, body = "the app", content_type = "text/html" } }
+[[rules]]
+text = "$WHEN($MATCH($_URI, '^/shop/'))$REDIRECT404(https://a.test/gone)"
+"#,
+    )
+    .await;
+    page(&origin, "/a", 200, "a");
+    page(&origin, "/app/route", 404, "not here");
+    page(&origin, "/shop/x", 404, "sold");
+    page(&origin, "/other", 404, "no");
+    for hit in [false, true] {
+        let answer = edge.get("/a").await;
+        assert_eq!((answer.hit(), answer.header("x-kind").as_str()), (hit, "text from /a"));
+    }
+    assert_eq!(edge.get("/app/route").await.whole(200), b"the app");
+    let gone = edge.get("/shop/x").await;
+    assert_eq!((gone.status, gone.header("location").as_str()), (302, "https://a.test/gone"));
+    assert_eq!(edge.get("/other").await.whole(404), b"no");
+}
+
+#[tokio::test]
+async fn a_rule_that_fails_refuses_nobody_and_is_counted_and_explained() {
+    let (edge, origin) = edge(
+        r#"
+[[rules]]
+name = "needs a cookie"
+text = "$ADD_REQ_HEADER(X-Cookie, $_COOKIE_id)"
+[[rules]]
+name = "short"
+text = "$WHEN($MATCH($_URI, '^/s/'))/a"
+[[rules]]
+name = "only for testers"
+state = "test"
+testers = ["192.0.2.7"]
+text = "$EXIT(403)"
+"#,
+    )
+    .await;
+    page(&origin, "/a", 200, "a");
+    assert_eq!(edge.get("/s/x").await.whole(200), b"a");
+    assert_eq!(edge.metric("edge_rules", "outcome=\"failed\"").await, 1.0);
+    let admin = edge.admin.to_string();
+    let token = edge.path("state/admin.token").display().to_string();
+    let ask = async |client: &str| {
+        let url = ["explain", "http://a.test/s/x", "--json", "--client", client];
+        let reach = ["--admin", &admin, "--token-file", &token];
+        let (_, text) = command(&[&url[..], &reach[..]].concat()).await;
+        serde_json::from_str::<Value>(&text).unwrap_or_else(|_| panic!("{text}"))
+    };
+    let told = ask("127.0.0.1").await;
+    let rule = |at: usize, key: &str| told["rules"][at][key].as_str().unwrap_or_default();
+    assert_eq!(rule(0, "fate"), "failed (missing_value in ADD_REQ_HEADER)", "{told}");
+    assert_eq!((rule(1, "name"), rule(1, "fate")), ("short", "matched"));
+    assert_eq!(rule(2, "fate"), "in test");
+    assert_eq!((told["target"].as_str(), told["reason"].as_str()), (Some("/a"), Some("fresh")));
+    assert_eq!(ask("192.0.2.7").await["refused"]["code"], "40310999");
+}
+
+#[tokio::test]
+async fn a_bad_set_changes_nothing_and_says_where() {
+    let (edge, origin) = edge("[[rules]]\ntext = \"$ADD_RSP_HEADER(X-Set, one)\"\n").await;
+    page(&origin, "/a", 200, "a");
+    let bad = "[[rules]]\nwhen = 'http.hots eq \"x\"'\ndo = { respond = { status = 403 } }\n";
+    edge.write_site("a", &site(&["a.test"], &origin, bad));
+    edge.reload().await;
+    assert_eq!(edge.get("/a").await.header("x-set"), "one");
+    let log = edge.log();
+    assert!(log.contains("did you mean `http.host`"), "{log}");
+    let good = "[[rules]]\ntext = \"$ADD_RSP_HEADER(X-Set, two)\"\n";
+    edge.write_site("a", &site(&["a.test"], &origin, good));
+    edge.reload().await;
+    let answer = edge.get("/a").await;
+    assert_eq!((answer.header("x-set").as_str(), answer.hit()), ("two", true));
+}
