@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use crate::error::{Error, Span};
+
 /// The addresses `first..=last`; an IPv4 address is the IPv6 address that maps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Network {
@@ -10,6 +12,14 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// The network that the text at `span` writes.
+    pub(crate) fn read(text: &str, span: Span) -> Result<Network, Error> {
+        Network::parse(text).ok_or_else(|| {
+            Error::new(span, "not an address or a network")
+                .hint("write \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\"")
+        })
+    }
+
     /// `192.0.2.1`, `192.0.2.0/24`, `2001:db8::/32`; bits behind the prefix do not count.
     pub(crate) fn parse(text: &str) -> Option<Network> {
         let (address, prefix) = match text.split_once('/') {

@@ -35,6 +35,7 @@ mod action;
 mod address;
 mod budget;
 mod check;
+mod document;
 mod dollar;
 mod error;
 mod eval;
