@@ -10,5 +10,6 @@ mod hostile;
 mod kit;
 mod lexical;
 mod order;
+mod table;
 mod variables;
 mod when;
