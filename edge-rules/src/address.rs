@@ -1,6 +1,7 @@
 //! Networks: ranges of addresses, IPv4 inside IPv6, sorted so that one search finds an address.
 
-use core::net::IpAddr;
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
 
 use crate::error::{Error, Span};
 
@@ -39,6 +40,20 @@ impl Network {
         let hosts = 1u128.checked_shl(free).map_or(u128::MAX, |size| size - 1);
         let first = number(address) & !hosts;
         Some(Network { first, last: first | hosts })
+    }
+}
+
+/// As rules write it: without a prefix if it is one address.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let free = (self.last - self.first).count_ones();
+        let address = Ipv6Addr::from_bits(self.first);
+        match (address.to_ipv4_mapped(), free) {
+            (Some(address), 0) => write!(f, "{address}"),
+            (Some(address), 1..=32) => write!(f, "{address}/{}", 32 - free),
+            (_, 0) => write!(f, "{address}"),
+            _ => write!(f, "{address}/{}", 128 - free),
+        }
     }
 }
 

@@ -51,6 +51,7 @@ mod text;
 mod trace;
 mod tree;
 mod when;
+mod write;
 
 pub use action::{Action, Header};
 pub use budget::{Budget, Limits};
@@ -65,3 +66,4 @@ pub use sample::Sample;
 pub use table::{Mismatch, Report, TestResult, Tests};
 pub use trace::{End, Event, Failure, Fate, Reason};
 pub use tree::State;
+pub use write::{format_document, format_rules};

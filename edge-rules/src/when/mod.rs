@@ -18,7 +18,6 @@ use crate::dollar;
 use crate::error::{Error, Span};
 use crate::facts::Phase;
 use crate::functions::Function;
-use crate::place::Place;
 use crate::program::{Compiled, Program};
 use crate::tree::{Expr, Kind, RuleTree, Spelling, State};
 
@@ -176,12 +175,7 @@ impl<'d> Reader<'d> {
         }
         let mut items = Vec::new();
         if let Some(value) = fields.when {
-            let text = self.text(value, "a condition")?;
-            if text.len() > self.limits.rule_bytes {
-                return Err(dollar::too_long(self.limits, span(value)));
-            }
-            let place: Place = self.place(value);
-            let condition = parse::condition(text, &place, self.limits)?;
+            let condition = self.condition(value)?;
             let at = condition.span;
             items.push(Expr::new(Kind::Call(Function::When, vec![condition]), at));
         }
@@ -194,6 +188,15 @@ impl<'d> Reader<'d> {
                 .hint("give it `do = { … }`, `text = \"…\"` or `stop = true`"));
         }
         Ok(items)
+    }
+
+    /// The condition that a value is.
+    pub(crate) fn condition<'v>(&self, value: &'v Value<'d>) -> Read<Expr<'v>> {
+        let text = self.text(value, "a condition")?;
+        if text.len() > self.limits.rule_bytes {
+            return Err(dollar::too_long(self.limits, span(value)));
+        }
+        parse::condition(text, &self.place(value), self.limits)
     }
 
     fn testers(&self, value: &Value<'d>) -> Read<Vec<Network>> {

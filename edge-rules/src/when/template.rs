@@ -11,7 +11,7 @@ use crate::tree::{Expr, Kind};
 
 impl<'d> Reader<'d> {
     /// The template that a value is.
-    pub(super) fn template<'v>(&self, value: &'v Value<'d>, wanted: &str) -> Read<Expr<'v>> {
+    pub(crate) fn template<'v>(&self, value: &'v Value<'d>, wanted: &str) -> Read<Expr<'v>> {
         let text = self.text(value, wanted)?;
         if text.len() > self.limits.rule_bytes {
             return Err(crate::dollar::too_long(self.limits, span(value)));

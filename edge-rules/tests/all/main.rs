@@ -5,6 +5,7 @@
 
 mod errors;
 mod examples;
+mod format;
 mod functions;
 mod hostile;
 mod kit;
