@@ -35,6 +35,7 @@ mod action;
 mod address;
 mod budget;
 mod check;
+mod convert;
 mod document;
 mod dollar;
 mod error;
@@ -55,6 +56,7 @@ mod write;
 
 pub use action::{Action, Header};
 pub use budget::{Budget, Limits};
+pub use convert::{Converted, Notation, convert_document, convert_rules};
 pub use dollar::DollarRule;
 pub use error::{Error, Shown, Span};
 pub use eval::{DEFAULT_ZONE, Environment, Outcome};

@@ -11,6 +11,7 @@ pub use blocks::format_rules;
 pub use document::format_document;
 
 pub(crate) use condition::{condition, template};
+pub(crate) use document::edited;
 pub(crate) use dollar::chunks;
 pub(crate) use string::{string, text_string, wide_condition};
 
