@@ -21,19 +21,55 @@ pub(crate) fn condition(expr: &Expr) -> String {
     out
 }
 
-/// The parts that `and` or `or` joins at the top, and the word; one part without a word else.
-pub(super) fn parts(expr: &Expr) -> (Vec<String>, &'static str) {
-    let (parts, level, word) = match &expr.kind {
-        Kind::Call(Function::Any, parts) => (parts, Level::All, "or"),
-        Kind::Call(Function::All, parts) => (parts, Level::Not, "and"),
-        _ => return (vec![condition(expr)], ""),
+/// The condition on several lines: what `and` and `or` join begins lines of its own where a line
+/// would have more than `width` columns.
+pub(super) fn lines(expr: &Expr, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    spread(&mut lines, "    ".into(), expr, Level::Any, width);
+    lines
+}
+
+/// Writes a part behind what stands before it on its line.
+fn spread(lines: &mut Vec<String>, head: String, expr: &Expr, level: Level, width: usize) {
+    let mut line = head.clone();
+    truth(&mut line, expr, level);
+    if line.chars().count() <= width {
+        return lines.push(line);
+    }
+    let (parts, own, within, word) = match &expr.kind {
+        Kind::Call(Function::Any, parts) => (parts, Level::Any, Level::All, "or "),
+        Kind::Call(Function::All, parts) => (parts, Level::All, Level::Not, "and "),
+        Kind::Call(Function::Not, parts) => match parts.as_slice() {
+            [inner] if is_joined(inner) => {
+                return spread(lines, head + "not ", inner, Level::Not, width);
+            }
+            _ => return lines.push(line),
+        },
+        _ => return lines.push(line),
     };
-    let written = parts.iter().map(|part| {
-        let mut out = String::new();
-        truth(&mut out, part, level);
-        out
-    });
-    (written.collect(), word)
+    let margin = head.len() - head.trim_start().len();
+    let nested = level > own;
+    let indent = " ".repeat(if nested { margin + 4 } else { margin });
+    let mut first = if nested { indent.clone() } else { head.clone() };
+    if nested {
+        lines.push(head + "(");
+    }
+    for part in parts {
+        spread(
+            lines,
+            std::mem::replace(&mut first, format!("{indent}{word}")),
+            part,
+            within,
+            width,
+        );
+    }
+    if nested {
+        lines.push(format!("{:margin$})", ""));
+    }
+}
+
+fn is_joined(expr: &Expr) -> bool {
+    matches!(&expr.kind, Kind::Call(Function::Any | Function::All, _))
 }
 
 /// A text of an action, with its expressions between braces.
@@ -219,6 +255,22 @@ mod tests {
         let reader = Reader { source: &source, limits: &Limits::default() };
         let value = document.get_ref().get("when").unwrap();
         condition(&reader.condition(value).unwrap())
+    }
+
+    #[test]
+    fn wide_conditions_take_lines() {
+        let text = "ssl or not (ssl and (ssl or ssl)) and ssl";
+        let source = format!("when = '{text}'");
+        let document = crate::document::parse(&source).unwrap();
+        let reader = Reader { source: &source, limits: &Limits::default() };
+        let expr = reader.condition(document.get_ref().get("when").unwrap()).unwrap();
+        let narrow = lines(&expr, 20).join("\n");
+        assert_eq!(
+            narrow,
+            "    ssl\n    or not (\n        ssl\n        and (\n            ssl\n            or ssl\n        )\n    )\n    and ssl"
+        );
+        assert_eq!(again(&narrow), text);
+        assert_eq!(lines(&expr, 80), [format!("    {text}")]);
     }
 
     #[test]

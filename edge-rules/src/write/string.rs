@@ -52,18 +52,17 @@ pub(crate) fn text_string(chunks: &[String]) -> String {
     wide.then(|| lines(chunks)).flatten().unwrap_or_else(|| string(&line))
 }
 
-/// The `when` of a rule: on one line, or each part that `and` or `or` joins on its own.
+/// The `when` of a rule: on one line, or parts that `and` or `or` joins on their own.
 pub(crate) fn wide_condition(expr: &Expr) -> String {
     let line = super::condition(expr);
-    let (parts, word) = super::condition::parts(expr);
-    if line.chars().count() + QUOTING <= WIDTH || parts.len() == 1 {
+    if line.chars().count() + QUOTING <= WIDTH {
         return string(&line);
     }
-    let indented = parts.iter().enumerate().map(|(number, part)| match number {
-        0 => format!("    {part}"),
-        _ => format!("    {word} {part}"),
-    });
-    lines(&indented.collect::<Vec<_>>()).unwrap_or_else(|| string(&line))
+    let spread = super::condition::lines(expr, WIDTH - QUOTING + 4);
+    if spread.len() == 1 {
+        return string(&line);
+    }
+    lines(&spread).unwrap_or_else(|| string(&line))
 }
 
 #[cfg(test)]
