@@ -275,7 +275,8 @@ impl<'r, 's> Parts<'r, 's> {
         let is_path = matches!(first.kind, Kind::Fact(Field::Path));
         let begins = is_path || first.constant().is_some_and(|text| text.starts_with('/'));
         let last = self.output_at == self.actions.0.len();
-        if !begins && (stops || !last) || !begins && self.output.iter().any(|it| !is_there(it)) {
+        let harmless = last && !stops && self.output.iter().all(|it| is_there(it));
+        if !begins && !harmless {
             return refused(span, "the new URL may be empty", "begin it with `/`");
         }
         let output: Vec<Expr<'s>> = self.output.iter().map(|part| (*part).clone()).collect();

@@ -22,6 +22,9 @@ fn tasks() -> Vec<Task> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         files.insert(name, fs::read_to_string(&path).unwrap());
     }
@@ -125,4 +128,46 @@ fn every_task_is_laid_out() {
             assert_eq!(&good(&task.name, rules, format_rules(rules, &limits)), rules);
         }
     }
+}
+
+/// Lines that say something, of each section that `## name` begins.
+fn sections(text: &str) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    let mut section = "";
+    for line in text.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("## ") {
+            section = name;
+        } else if !section.is_empty() && !line.is_empty() && !line.starts_with('#') {
+            *counts.entry(section).or_default() += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn the_lines_of_the_comparison_are_counted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let elsewhere =
+        ["vcl", "conf", "cloudflare"].map(|it| read(&format!("examples/elsewhere/tasks.{it}")));
+    let elsewhere = elsewhere.each_ref().map(|text| sections(text));
+    let own = |path: String| {
+        let lines = read(&path);
+        lines.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count()
+    };
+    let readme = read("README.md");
+    let mut rows = 0;
+    for task in elsewhere[0].keys() {
+        let counts = [own(format!("examples/{task}.toml")), own(format!("examples/{task}.rules"))];
+        let others = elsewhere.each_ref().map(|it| it.get(task).copied().unwrap_or(0));
+        let cells: Vec<String> = counts
+            .into_iter()
+            .chain(others)
+            .map(|it| if it == 0 { "-".into() } else { it.to_string() })
+            .collect();
+        let row = format!("| `{task}` | {} |", cells.join(" | "));
+        assert!(readme.contains(&row), "README.md should say {row}");
+        rows += 1;
+    }
+    assert_eq!(rows, 10);
 }

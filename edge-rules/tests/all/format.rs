@@ -26,9 +26,7 @@ fn rules(source: &str) -> String {
     made
 }
 
-#[test]
-fn a_document_is_laid_out_and_its_comments_stay() {
-    let source = r#"
+const UNTIDY: &str = r#"
 
   # The file.
 
@@ -67,7 +65,8 @@ do = { # first
 # The end.
 
 "#;
-    let expected = r#"# The file.
+
+const TIDY: &str = r#"# The file.
 
 # The first rule.
 [[rules]] # here
@@ -112,7 +111,10 @@ do = { # first
 
 # The end.
 "#;
-    assert_eq!(document(source), expected);
+
+#[test]
+fn a_document_is_laid_out_and_its_comments_stay() {
+    assert_eq!(document(UNTIDY), TIDY);
 }
 
 #[test]
