@@ -88,6 +88,25 @@ pub(super) fn is_random(expr: &Expr) -> bool {
     }
 }
 
+/// Whether an action does what it says whatever the request is.
+pub(super) fn is_certain(function: Function, args: &[Expr]) -> bool {
+    let judged_at_load = matches!(
+        function,
+        Function::AddRequestHeader
+            | Function::SetRequestHeader
+            | Function::RemoveRequestHeader
+            | Function::AddResponseHeader
+            | Function::SetResponseHeader
+            | Function::RemoveResponseHeader
+            | Function::RemoveArgument
+            | Function::Redirect
+            | Function::Respond
+            | Function::ErrorPage
+    );
+    let constant = |arg: &Expr| matches!(arg.kind, Kind::Text(_) | Kind::Number(_));
+    judged_at_load && args.iter().all(constant)
+}
+
 /// Whether it looks at a header of the request.
 pub(super) fn reads_headers(expr: &Expr) -> bool {
     match &expr.kind {

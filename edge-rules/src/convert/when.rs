@@ -1,6 +1,6 @@
 //! A rule of the `$` spelling as a condition and actions.
 
-use super::facts::{is_fixed, is_safe, is_there};
+use super::facts::{is_certain, is_fixed, is_safe, is_there};
 use super::values::{Capture, Missing, Values, pattern, refused};
 use super::{Made, Said, call};
 use crate::error::Span;
@@ -67,7 +67,7 @@ impl<'r, 's> Parts<'r, 's> {
             Kind::Call(Function::When, args) => self.condition(args, item.span),
             Kind::Capture(number, args) => self.capture(*number, args, item.span),
             Kind::Call(function, args) if item.type_() == Type::Nothing => {
-                self.later(args, item.span)?;
+                self.later(*function, args, item.span)?;
                 self.action(*function, args, item.span)?;
                 self.changes = true;
                 Ok(())
@@ -117,10 +117,9 @@ impl<'r, 's> Parts<'r, 's> {
     }
 
     /// What follows the new URL must not fail, since the new URL would then be none.
-    fn later(&self, args: &[Expr], span: Span) -> Said<()> {
-        let constant = args.iter().all(|arg| arg.constant().is_some());
+    fn later(&self, function: Function, args: &[Expr], span: Span) -> Said<()> {
         let fixed = self.output.iter().all(|part| is_fixed(part));
-        if self.output.is_empty() || constant && fixed {
+        if self.output.is_empty() || fixed && is_certain(function, args) {
             return Ok(());
         }
         refused(span, "an action behind the new URL", "write the new URL last")

@@ -3,7 +3,7 @@
 mod conditions;
 mod values;
 
-use super::facts::{is_fixed, is_safe, is_there, reads_headers};
+use super::facts::{is_certain, is_fixed, is_safe, is_there, reads_headers};
 use super::values::refused;
 use super::{Made, Said, call};
 use crate::error::Span;
@@ -77,14 +77,13 @@ impl<'s> Captures<'s> {
         if !begins {
             return refused(target.span, "the new URL may be empty", "begin it with `/`");
         }
-        let constant = |expr: &Expr| match &expr.kind {
-            Kind::Call(_, args) => {
-                args.iter().all(|arg| matches!(arg.kind, Kind::Text(_) | Kind::Number(_)))
-            }
+        let certain = |expr: &Expr| match &expr.kind {
+            Kind::Call(function, args) => is_certain(*function, args),
             _ => false,
         };
-        let harmless = is_fixed(target) && later.iter().all(constant);
-        if !later.is_empty() && !harmless {
+        // Here it is made last, and not at all if something fails before.
+        let same = is_fixed(target) && is_there(target) && is_safe(target);
+        if !later.is_empty() && !(same && later.iter().all(certain)) {
             return refused(target.span, "actions behind the new URL", "write the rewrite last");
         }
         Ok(made)
