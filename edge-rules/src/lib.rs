@@ -27,6 +27,9 @@
 //! # Ok::<(), edge_rules::Error>(())
 //! ```
 //!
+//! Beside that, rule sets are tested by tables ([`Tests`]), laid out ([`format_document`],
+//! [`format_rules`]) and written in the other spelling ([`convert_document`], [`convert_rules`]).
+//!
 //! The crate does no I/O and asks no clock: time, random bits and built patterns are handed in.
 //! Nothing loops, everything is bounded ([`Limits`], [`Budget`]), and nothing panics.
 

@@ -9,6 +9,9 @@ use edge_rules::{
     format_document, format_rules,
 };
 
+use crate::convert::assert_same;
+use crate::grammar::{Chance, request};
+
 /// One task: its document, its file of `$` rules if it has one, and its tests.
 struct Task {
     name: String,
@@ -108,6 +111,11 @@ fn every_task_stays_the_same_when_it_is_converted() {
             |to| good(&task.name, &task.document, convert_document(&task.document, to, &limits));
         let Converted { text, kept } = convert(Notation::Dollar);
         task.run_document("dollar", &text);
+        let program = |source: &str| Program::from_document(source, &limits).unwrap();
+        let programs = (program(&task.document), program(&text));
+        for seed in 0..40 {
+            assert_same(&programs, &request(&mut Chance(seed)), &task.name);
+        }
         to_dollar += usize::from(kept.is_empty());
         if let Some(rules) = &task.rules {
             let Converted { text, kept } = good(&task.name, rules, convert_rules(rules, &limits));

@@ -65,7 +65,14 @@ pub fn parser(chance: &mut Chance, corpus: &Corpus, input: &mut String, tally: &
     match chance.below(8) {
         0 => {
             *input = mutated(chance, &corpus.tests);
-            shown(Tests::parse(input), input);
+            let rules = &corpus.documents[chance.below(corpus.documents.len())];
+            let program = Program::from_document(rules, &Limits::default()).unwrap();
+            if let Some(tests) = shown(Tests::parse(input), input) {
+                tally.compiled += 1;
+                let report = tests.run(&program);
+                assert_eq!(report.results.len(), tests.len());
+                assert!(!report.to_string().contains(['\r', '\0', '\x1b']), "{report}");
+            }
         }
         1 | 2 => {
             *input = mutated(chance, &corpus.rules);
