@@ -246,7 +246,7 @@ fn hostile(chance: &mut Chance) -> Sample {
     request.path = format!("/{}", piece(chance));
     let names = ["a", "b", "t", "q", "m", "n", "id", "save", "_upt"];
     let query: Vec<String> =
-        names.iter().filter(|_| chance.bits() % 2 == 0).map(|name| format!("{name}=")).collect();
+        names.iter().filter(|_| chance.below(2) == 0).map(|name| format!("{name}=")).collect();
     request.query = Some(query.iter().map(|start| format!("{start}{}&", piece(chance))).collect());
     for name in
         ["a", "b", "p", "cookie", "referer", "origin", "user-agent", "x-trace", "accept-language"]

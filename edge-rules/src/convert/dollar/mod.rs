@@ -83,7 +83,8 @@ impl<'s> Captures<'s> {
         };
         // Here it is made last, and not at all if something fails before.
         let same = is_fixed(target) && is_there(target) && is_safe(target);
-        if !later.is_empty() && !(same && later.iter().all(certain)) {
+        let harmless = same && later.iter().all(certain);
+        if !later.is_empty() && !harmless {
             return refused(target.span, "actions behind the new URL", "write the rewrite last");
         }
         Ok(made)
