@@ -1,6 +1,9 @@
 //! Networks: ranges of addresses, IPv4 inside IPv6, sorted so that one search finds an address.
 
-use core::net::IpAddr;
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
+
+use crate::error::{Error, Span};
 
 /// The addresses `first..=last`; an IPv4 address is the IPv6 address that maps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,6 +13,14 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// The network that the text at `span` writes.
+    pub(crate) fn read(text: &str, span: Span) -> Result<Network, Error> {
+        Network::parse(text).ok_or_else(|| {
+            Error::new(span, "not an address or a network")
+                .hint("write \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\"")
+        })
+    }
+
     /// `192.0.2.1`, `192.0.2.0/24`, `2001:db8::/32`; bits behind the prefix do not count.
     pub(crate) fn parse(text: &str) -> Option<Network> {
         let (address, prefix) = match text.split_once('/') {
@@ -29,6 +40,20 @@ impl Network {
         let hosts = 1u128.checked_shl(free).map_or(u128::MAX, |size| size - 1);
         let first = number(address) & !hosts;
         Some(Network { first, last: first | hosts })
+    }
+}
+
+/// As rules write it: without a prefix if it is one address.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let free = (self.last - self.first).count_ones();
+        let address = Ipv6Addr::from_bits(self.first);
+        match (address.to_ipv4_mapped(), free) {
+            (Some(address), 0) => write!(f, "{address}"),
+            (Some(address), 1..=32) => write!(f, "{address}/{}", 32 - free),
+            (_, 0) => write!(f, "{address}"),
+            _ => write!(f, "{address}/{}", 128 - free),
+        }
     }
 }
 

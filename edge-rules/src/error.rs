@@ -129,7 +129,7 @@ impl Shown<'_> {
 }
 
 /// Control characters as pictures: a customer wrote the text, an operator's terminal would obey it.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let picture = |letter: char| match letter {
         '\t' => '\t',
         '\0'..='\x1f' => char::from_u32(0x2400 + letter as u32).unwrap_or('\u{fffd}'),

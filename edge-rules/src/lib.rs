@@ -27,6 +27,9 @@
 //! # Ok::<(), edge_rules::Error>(())
 //! ```
 //!
+//! Beside that, rule sets are tested by tables ([`Tests`]), laid out ([`format_document`],
+//! [`format_rules`]) and written in the other spelling ([`convert_document`], [`convert_rules`]).
+//!
 //! The crate does no I/O and asks no clock: time, random bits and built patterns are handed in.
 //! Nothing loops, everything is bounded ([`Limits`], [`Budget`]), and nothing panics.
 
@@ -35,6 +38,8 @@ mod action;
 mod address;
 mod budget;
 mod check;
+mod convert;
+mod document;
 mod dollar;
 mod error;
 mod eval;
@@ -45,13 +50,16 @@ mod pattern;
 mod place;
 mod program;
 mod sample;
+mod table;
 mod text;
 mod trace;
 mod tree;
 mod when;
+mod write;
 
 pub use action::{Action, Header};
 pub use budget::{Budget, Limits};
+pub use convert::{Converted, Notation, convert_document, convert_rules};
 pub use dollar::DollarRule;
 pub use error::{Error, Shown, Span};
 pub use eval::{DEFAULT_ZONE, Environment, Outcome};
@@ -60,5 +68,7 @@ pub use functions::Function;
 pub use pattern::PatternCache;
 pub use program::{Compiled, Program};
 pub use sample::Sample;
+pub use table::{Mismatch, Report, TestResult, Tests};
 pub use trace::{End, Event, Failure, Fate, Reason};
 pub use tree::State;
+pub use write::{format_document, format_rules};

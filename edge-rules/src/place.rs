@@ -11,6 +11,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The place of a text that stands as it is from byte `start`.
+    pub(crate) fn at_byte(start: usize) -> Place {
+        Place { start, map: Vec::new() }
+    }
+
     /// The place of a string of a TOML document: `raw` are its bytes with the quotes, from `start`.
     pub(crate) fn of_string(raw: &str, start: usize) -> Place {
         let (quote, literal) = match raw.as_bytes() {
@@ -29,7 +34,7 @@ impl Place {
             _ => 0,
         };
         let start = start + quote + skipped;
-        let body = body.get(skipped..).unwrap_or_default();
+        let body = body.get(skipped..body.len().saturating_sub(quote)).unwrap_or_default();
         if literal || !body.contains('\\') {
             return Place { start, map: Vec::new() };
         }

@@ -9,13 +9,13 @@ use crate::field::{Field, Keyed};
 use crate::functions::{Function, Type};
 
 /// An expression and where it stands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Expr<'s> {
     pub(crate) kind: Kind<'s>,
     pub(crate) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kind<'s> {
     Text(Cow<'s, str>),
     Number(f64),
@@ -39,7 +39,7 @@ pub(crate) enum Kind<'s> {
 }
 
 /// What stands between `{` and `}`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Members<'s> {
     Texts(Vec<Cow<'s, str>>),
     /// Ranges, both bounds included.

@@ -211,14 +211,10 @@ impl<'l> Compiler<'l> {
         argument::count(scope.spelling, signature, args.len(), span)?;
         let mut networks = Vec::new();
         for arg in args.iter().skip(1) {
-            let parsed = match arg.kind {
-                Kind::Network(network) => Some(network),
-                _ => arg.constant().and_then(Network::parse),
-            };
-            networks.push(parsed.ok_or_else(|| {
-                Error::new(arg.span, "not an address or a network")
-                    .hint("write \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\"")
-            })?);
+            networks.push(match arg.kind {
+                Kind::Network(network) => network,
+                _ => Network::read(arg.constant().unwrap_or_default(), arg.span)?,
+            });
         }
         let Some(value) = args.first() else { return Ok(Node::Truth(false)) };
         let value = self.argument(scope, signature, 0, value, args)?;

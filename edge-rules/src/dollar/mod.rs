@@ -1,5 +1,6 @@
 //! The `$` spelling: `$WHEN($EQ($_SCHEME, http))$REDIRECT(https://$_HOST$_URI, 301)`.
 
+pub(crate) mod blocks;
 mod lex;
 mod parse;
 

@@ -1,7 +1,7 @@
 //! The `do` of a rule: each key becomes calls of the functions that act.
 
 use super::quantity;
-use super::read::{Read, Reader, Value, other_type, span};
+use crate::document::{Read, Reader, Value, missing, other_type, span, unknown};
 use crate::error::{Error, Span};
 use crate::functions::Function;
 use crate::tree::{Expr, Kind};
@@ -207,16 +207,6 @@ impl<'d> Reader<'d> {
         args.extend(statuses);
         Ok(vec![call(Function::ErrorPage, args, span(value))])
     }
-}
-
-pub(super) fn unknown(key: &str, at: Span, known: &[&str]) -> Error {
-    let error = Error::new(at, format!("there is no key `{key}` here"));
-    let named = error.clone().nearest(key, known.iter().copied(), str::to_string);
-    if named.hint.is_some() { named } else { error.hint(format!("keys are {}", known.join(", "))) }
-}
-
-fn missing(value: &Value, key: &str) -> Error {
-    Error::new(span(value), format!("the key `{key}` is missing"))
 }
 
 fn other_unit(value: &Value, wanted: &str) -> Error {

@@ -6,24 +6,20 @@ mod lex;
 mod names;
 mod parse;
 mod quantity;
-mod read;
 mod template;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use crate::address::Network;
 use crate::budget::Limits;
 use crate::check::Compiler;
+use crate::document::{self, Read, Reader, Value, other_type, span, unknown};
 use crate::dollar;
 use crate::error::{Error, Span};
 use crate::facts::Phase;
 use crate::functions::Function;
-use crate::place::Place;
 use crate::program::{Compiled, Program};
 use crate::tree::{Expr, Kind, RuleTree, Spelling, State};
-
-use actions::unknown;
-use read::{Read, Reader, Value, other_type, span};
 
 /// Errors of one document that are reported at most.
 const MOST_ERRORS: usize = 20;
@@ -41,10 +37,7 @@ impl Program {
         if source.len() > limits.set_bytes {
             return Err(vec![dollar::set_too_long(limits)]);
         }
-        let document = DeTable::parse(source).map_err(|error| {
-            let span = error.span().map_or(Span::default(), |it| Span::new(it.start, it.end));
-            vec![Error::new(span, error.message())]
-        })?;
+        let document = document::parse(source).map_err(|error| vec![error])?;
         let reader = Reader { source, limits };
         let mut rules = None;
         for (key, value) in reader.entries(document.get_ref()) {
@@ -80,7 +73,7 @@ impl Program {
         let mut compiler = Compiler::new(limits);
         let mut errors = Vec::new();
         for rule in rules {
-            if let Err(error) = reader.rule(rule, &mut compiler) {
+            if let Err(error) = reader.rule(rule).and_then(|rule| compiler.rule(&rule)) {
                 errors.push(error);
                 if errors.len() == MOST_ERRORS {
                     break;
@@ -106,7 +99,8 @@ struct Fields<'v, 'd> {
 }
 
 impl<'d> Reader<'d> {
-    fn rule(&self, value: &Value<'d>, compiler: &mut Compiler) -> Read<()> {
+    /// The rule that one table of `[[rules]]` is, not yet judged.
+    pub(crate) fn rule<'v>(&self, value: &'v Value<'d>) -> Read<RuleTree<'v>> {
         let fields = self.fields(value)?;
         let pattern = match fields.pattern {
             Some(value) => Some(Expr::text(self.text(value, "a pattern")?, span(value))),
@@ -120,7 +114,7 @@ impl<'d> Reader<'d> {
             }
             None => (Spelling::When, self.when(&fields, value)?, false),
         };
-        compiler.rule(&RuleTree {
+        Ok(RuleTree {
             name: fields.name.into(),
             spelling,
             phase: fields.phase.map_or(Phase::Request, |(phase, _)| phase),
@@ -137,7 +131,9 @@ impl<'d> Reader<'d> {
         for (key, value) in self.entries(self.table(value, "a rule")?) {
             match key.get_ref().as_ref() {
                 "name" => fields.name = self.text(value, "a name")?,
-                "state" => fields.state = self.state(value)?,
+                "state" => {
+                    fields.state = document::state(self.text(value, "a state")?, span(value))?
+                }
                 "testers" => fields.testers = self.testers(value)?,
                 "phase" => fields.phase = Some((self.phase(value)?, span(value))),
                 "when" => fields.when = Some(value),
@@ -179,12 +175,7 @@ impl<'d> Reader<'d> {
         }
         let mut items = Vec::new();
         if let Some(value) = fields.when {
-            let text = self.text(value, "a condition")?;
-            if text.len() > self.limits.rule_bytes {
-                return Err(dollar::too_long(self.limits, span(value)));
-            }
-            let place: Place = self.place(value);
-            let condition = parse::condition(text, &place, self.limits)?;
+            let condition = self.condition(value)?;
             let at = condition.span;
             items.push(Expr::new(Kind::Call(Function::When, vec![condition]), at));
         }
@@ -199,32 +190,20 @@ impl<'d> Reader<'d> {
         Ok(items)
     }
 
-    fn state(&self, value: &Value<'d>) -> Read<State> {
-        match self.text(value, "a state")? {
-            "enabled" => Ok(State::Enabled),
-            "disabled" => Ok(State::Disabled),
-            "test" => Ok(State::Test),
-            other => Err(Error::new(span(value), format!("there is no state `{other}`"))
-                .hint("states are enabled, disabled and test")),
+    /// The condition that a value is.
+    pub(crate) fn condition<'v>(&self, value: &'v Value<'d>) -> Read<Expr<'v>> {
+        let text = self.text(value, "a condition")?;
+        if text.len() > self.limits.rule_bytes {
+            return Err(dollar::too_long(self.limits, span(value)));
         }
-    }
-
-    fn phase(&self, value: &Value<'d>) -> Read<Phase> {
-        let word = self.text(value, "a phase")?;
-        Phase::ALL.into_iter().find(|phase| phase.word() == word).ok_or_else(|| {
-            Error::new(span(value), format!("there is no phase `{word}`"))
-                .hint(format!("phases are {}", Phase::ALL.map(Phase::word).join(", ")))
-        })
+        parse::condition(text, &self.place(value), self.limits)
     }
 
     fn testers(&self, value: &Value<'d>) -> Read<Vec<Network>> {
         let mut testers = Vec::new();
         for value in self.each(value) {
             let text = self.text(value, "an address or an array of addresses")?;
-            testers.push(Network::parse(text).ok_or_else(|| {
-                Error::new(span(value), "not an address or a network")
-                    .hint("write \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\"")
-            })?);
+            testers.push(Network::read(text, span(value))?);
         }
         Ok(testers)
     }

@@ -4,9 +4,21 @@ use std::borrow::Cow;
 
 use super::parse::Parser;
 use crate::budget::Limits;
+use crate::document::{Read, Reader, Value, span};
 use crate::error::Error;
 use crate::place::Place;
 use crate::tree::{Expr, Kind};
+
+impl<'d> Reader<'d> {
+    /// The template that a value is.
+    pub(crate) fn template<'v>(&self, value: &'v Value<'d>, wanted: &str) -> Read<Expr<'v>> {
+        let text = self.text(value, wanted)?;
+        if text.len() > self.limits.rule_bytes {
+            return Err(crate::dollar::too_long(self.limits, span(value)));
+        }
+        template(text, &self.place(value), self.limits)
+    }
+}
 
 /// Parses a text, which lies at `place`; a brace as text is written twice.
 pub(super) fn template<'s>(
