@@ -265,11 +265,9 @@ fn edge_rules(registry: &mut Registry) {
         "Evaluations of customers' rules that a budget ended.",
         move |samples| samples.push(&[], counters.exhausted.sum()),
     );
-    registry.counters(
-        "edge_rules_steps",
-        "Steps that customers' rules took.",
-        move |samples| samples.push(&[], counters.steps.sum()),
-    );
+    registry.counters("edge_rules_steps", "Steps that customers' rules took.", move |samples| {
+        samples.push(&[], counters.steps.sum())
+    });
 }
 
 fn fills(registry: &mut Registry, node: &Node) {

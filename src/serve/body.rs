@@ -31,6 +31,8 @@ pub enum Source {
     Whole(Bytes),
     /// A stored object, or one range of it, which may still be growing.
     Stored(store::Reader),
+    /// The same of what lies on disk, where the rest can be fetched if the disk loses it.
+    Rescued(Box<Rescued>),
     /// A range of a large object, fetched slice by slice.
     Sliced(Box<Sliced>),
     /// Several ranges of a stored object, as `multipart/byteranges` (RFC 9110 section 14.6).
@@ -84,6 +86,33 @@ impl Multipart {
     }
 }
 
+/// A range of a stored object whose bytes lie on disk. What the disk loses or finds damaged half-way
+/// comes from the origin.
+pub struct Rescued {
+    reader: store::Reader,
+    first: Arc<Entry>,
+    position: u64,
+    end: u64,
+    conductor: Arc<Conductor>,
+}
+
+impl Rescued {
+    /// The next bytes, or what gives them from here on.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Box<Sliced>>> {
+        Poll::Ready(match ready!(self.reader.poll_chunk(cx)) {
+            Some(Ok(bytes)) => {
+                self.position += bytes.len() as u64;
+                Ok(Some(bytes))
+            }
+            None => Ok(None),
+            Some(Err(_)) => {
+                let range = self.position..self.end;
+                Err(Box::new(Arc::clone(&self.conductor).read(Arc::clone(&self.first), range)))
+            }
+        })
+    }
+}
+
 impl Body {
     /// A body that is not yet tied to its exchange.
     pub fn new(source: Source) -> Self {
@@ -95,10 +124,31 @@ impl Body {
         Body::new(Source::Sliced(Box::new(conductor.read(Arc::clone(first), range))))
     }
 
+    /// A range of what is stored; `conductor` fetches what the disk has lost when it is needed.
+    pub fn stored(
+        entry: &Arc<Entry>,
+        range: Range<u64>,
+        conductor: Option<Arc<Conductor>>,
+    ) -> Self {
+        let reader = entry.body.reader(range.clone());
+        Body::new(match (conductor, entry.stored.total) {
+            (Some(conductor), Some(total)) => Source::Rescued(Box::new(Rescued {
+                reader,
+                first: Arc::clone(entry),
+                position: range.start,
+                end: range.end.min(total),
+                conductor,
+            })),
+            _ => Source::Stored(reader),
+        })
+    }
+
     /// Uses what was read of it before, if it begins there.
     pub fn begin_with(&mut self, ahead: Ahead) {
-        if let Source::Stored(reader) = &mut self.source {
-            reader.begin_with(ahead);
+        match &mut self.source {
+            Source::Stored(reader) => reader.begin_with(ahead),
+            Source::Rescued(rescued) => rescued.reader.begin_with(ahead),
+            _ => {}
         }
     }
 
@@ -134,6 +184,7 @@ impl Source {
             Source::Empty => true,
             Source::Whole(bytes) => bytes.is_empty(),
             Source::Stored(reader) => reader.remaining() == Some(0),
+            Source::Rescued(rescued) => rescued.position >= rescued.end,
             Source::Sliced(sliced) => sliced.remaining() == 0,
             Source::Multipart(multipart) => multipart.left == 0,
             Source::Upstream(body) => http_body::Body::is_end_stream(body.as_ref()),
@@ -150,6 +201,13 @@ impl Source {
             }
             Source::Stored(reader) => ready!(reader.poll_chunk(cx))
                 .map(|chunk| chunk.map_err(|cut| Broken(cut.to_string()))),
+            Source::Rescued(rescued) => match ready!(rescued.poll_chunk(cx)) {
+                Ok(chunk) => chunk.map(Ok),
+                Err(sliced) => {
+                    *self = Source::Sliced(sliced);
+                    return self.poll_next(cx);
+                }
+            },
             Source::Sliced(sliced) => ready!(sliced.poll_chunk(cx))
                 .map(|chunk| chunk.map_err(|cut| Broken(cut.to_string()))),
             Source::Multipart(multipart) => {
@@ -204,6 +262,7 @@ impl http_body::Body for Body {
             Source::Stored(reader) => {
                 reader.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
             }
+            Source::Rescued(rescued) => SizeHint::with_exact(rescued.end - rescued.position),
             Source::Sliced(sliced) => SizeHint::with_exact(sliced.remaining()),
             Source::Multipart(multipart) => SizeHint::with_exact(multipart.left),
             Source::Upstream(body) => http_body::Body::size_hint(body.as_ref()),

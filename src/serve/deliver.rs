@@ -37,8 +37,16 @@ pub struct Obtained {
     collapsed: bool,
     /// Fields for this client alone, in place of what is stored for all.
     once: Option<Box<HeaderMap>>,
-    /// What asks for the rest of an entry that has not all bytes.
-    conductor: Option<Arc<Conductor>>,
+    further: Further,
+}
+
+/// What asks for further bytes of an entry.
+#[derive(Default)]
+pub struct Further {
+    /// For those that it has not, one slice after the other.
+    pub slices: Option<Arc<Conductor>>,
+    /// For those that the disk loses while they are sent.
+    pub rescue: Option<Arc<Conductor>>,
 }
 
 enum What {
@@ -88,7 +96,13 @@ impl Obtained {
 
     /// The same, the rest of whose bytes come by slices.
     pub fn by_slices(mut self, conductor: Option<Arc<Conductor>>) -> Self {
-        self.conductor = conductor;
+        self.further.slices = conductor;
+        self
+    }
+
+    /// The same, what the disk loses of whose bytes comes from the origin.
+    pub fn rescued_by(mut self, conductor: Option<Arc<Conductor>>) -> Self {
+        self.further.rescue = conductor;
         self
     }
 
@@ -106,7 +120,7 @@ impl Obtained {
             stored: false,
             collapsed: false,
             once: None,
-            conductor: None,
+            further: Further::default(),
         }
     }
 
@@ -152,8 +166,8 @@ pub fn deliver(
             let judgement = judged.unwrap_or_else(|| judge_now(serve, asked, entry));
             let once = obtained.once.as_deref();
             let sent = once.and_then(|once| range::as_sent(entry, once));
-            let conductor = obtained.conductor.take();
-            let mut response = from_entry(asked, entry, &judgement, sent, conductor)?;
+            let further = std::mem::take(&mut obtained.further);
+            let mut response = from_entry(asked, entry, &judgement, sent, further)?;
             if let Some(once) = once {
                 add_once(&mut response, once);
             }
@@ -214,7 +228,7 @@ fn from_entry(
     entry: &mut Arc<Entry>,
     judgement: &Judgement,
     sent: Option<Range<u64>>,
-    conductor: Option<Arc<Conductor>>,
+    further: Further,
 ) -> Result<Response<Body>, Refusal> {
     let (stored, policy) = (&entry.stored, &asked.site().policy);
     let (method, fields, present) = (&asked.head.method, &asked.head.headers, asked.present);
@@ -248,10 +262,10 @@ fn from_entry(
             Body::empty()
         }
         Precondition::Proceed => match selection {
-            Selection::Whole => whole(method, entry, &mut headers, conductor),
+            Selection::Whole => whole(method, entry, &mut headers, further),
             Selection::One(range) => {
                 status = StatusCode::PARTIAL_CONTENT;
-                range::one(entry, range, &mut headers, conductor)
+                range::one(entry, range, &mut headers, further)
             }
             Selection::Many(ranges) => {
                 status = StatusCode::PARTIAL_CONTENT;
@@ -285,12 +299,7 @@ fn chosen(
     }
 }
 
-fn whole(
-    method: &Method,
-    entry: &Arc<Entry>,
-    headers: &mut HeaderMap,
-    conductor: Option<Arc<Conductor>>,
-) -> Body {
+fn whole(method: &Method, entry: &Arc<Entry>, headers: &mut HeaderMap, further: Further) -> Body {
     if *method == Method::HEAD {
         if let Some(total) = entry.stored.total.or(entry.body.total()) {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(total));
@@ -299,9 +308,9 @@ fn whole(
     }
     match entry.body.whole() {
         Some(bytes) => Body::whole(bytes.clone()),
-        None => match (conductor, entry.stored.total) {
+        None => match (further.slices, entry.stored.total) {
             (Some(conductor), Some(total)) => Body::by_slices(conductor, entry, 0..total),
-            _ => Body::new(Source::Stored(entry.body.reader(0..u64::MAX))),
+            _ => Body::stored(entry, 0..u64::MAX, further.rescue),
         },
     }
 }

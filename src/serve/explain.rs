@@ -304,7 +304,11 @@ fn story(told: &Explanation) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "site     {}", told.site.as_deref().unwrap_or("none has this host"));
     for rule in &told.rules {
-        let does = if rule.actions.is_empty() { String::new() } else { format!(": {}", rule.actions.join(", ")) };
+        let does = if rule.actions.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", rule.actions.join(", "))
+        };
         let _ = writeln!(text, "rule     {} {}{does}", rule.name, rule.fate);
     }
     if let Some(status) = told.answered {

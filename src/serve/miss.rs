@@ -115,7 +115,7 @@ pub fn refresh(serve: &Serve, exchange: &Exchange, asked: &Asked, plan: &Plan, e
     serve.flights.refresh(inquiry, || order(serve, exchange, asked));
 }
 
-fn inquiry<'a>(
+pub(super) fn inquiry<'a>(
     asked: &'a Asked,
     plan: &'a Plan,
     range: Option<&'a HeaderValue>,
@@ -125,7 +125,7 @@ fn inquiry<'a>(
 }
 
 /// What it takes to ask the origin.
-fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
+pub(super) fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
     Order {
         policy: Arc::clone(&asked.site().policy),
         group: Arc::clone(&asked.site().group),

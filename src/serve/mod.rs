@@ -163,7 +163,10 @@ impl Serve {
         plan: &Plan,
     ) -> Result<Obtained, Refusal> {
         match self.find(exchange, asked, plan).await {
-            Finding::Usable(entry, judgement) => Ok(Obtained::stored(entry, judgement)),
+            Finding::Usable(entry, judgement) => {
+                let rescue = slices::rescue(self, exchange, asked, plan, &entry);
+                Ok(Obtained::stored(entry, judgement).rescued_by(rescue))
+            }
             Finding::Refreshable(entry, judgement) => {
                 miss::refresh(self, exchange, asked, plan, &entry);
                 Ok(Obtained::stored(entry, judgement))

@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::cache::range::if_range_holds;
 use crate::cache::{self, Precondition, Selection};
-use crate::fill::slices::Conductor;
 use crate::header::content_range::ContentRange;
 use crate::serve::body::{Body, Multipart, Source};
+use crate::serve::deliver::Further;
 use crate::serve::plan::{Asked, Plan};
 use crate::store::Entry;
 
@@ -77,14 +77,14 @@ pub fn one(
     entry: &Arc<Entry>,
     range: Range<u64>,
     headers: &mut HeaderMap,
-    conductor: Option<Arc<Conductor>>,
+    further: Further,
 ) -> Body {
     let total = entry.stored.total;
     headers.insert(header::CONTENT_RANGE, ContentRange { bytes: range.clone(), total }.format());
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-    match conductor {
+    match further.slices {
         Some(conductor) => Body::by_slices(conductor, entry, range),
-        None => Body::new(Source::Stored(entry.body.reader(range))),
+        None => Body::stored(entry, range, further.rescue),
     }
 }
 

@@ -11,9 +11,14 @@ use crate::fill::{COUNTERS, Inquiry, Order, Outcome};
 use crate::header::present::Present;
 use crate::header::range::{self, Spec};
 use crate::serve::Serve;
+use crate::serve::exchange::Exchange;
+use crate::serve::miss;
 use crate::serve::plan::{Asked, Plan};
 use crate::serve::range::to_ask;
 use crate::store::Entry;
+
+/// A body of more bytes than this is sent in many pieces.
+const WORTH_RESCUING: u64 = 1 << 20;
 
 /// The slice to ask the origin for first, as a `Range`; `None` if the client's own question is to be
 /// passed on.
@@ -80,6 +85,25 @@ pub fn is_refused(plan: &Plan, outcome: &Outcome) -> bool {
         }
         _ => false,
     }
+}
+
+/// What asks for bytes that the disk loses while they are sent, if they can be joined to those before.
+/// It is not worth its while for a body that is nearly all read when its head goes out.
+pub fn rescue(
+    serve: &Serve,
+    exchange: &Exchange,
+    asked: &Asked,
+    plan: &Plan,
+    entry: &Arc<Entry>,
+) -> Option<Arc<Conductor>> {
+    exchange.ahead.as_ref()?;
+    let large = entry.stored.total.is_some_and(|total| total > WORTH_RESCUING);
+    let joins = large && partial::completion(&entry.stored, &(0..1)).is_some();
+    if !joins || asked.site().policy.slice == SliceMode::Never {
+        return None;
+    }
+    let inquiry = miss::inquiry(asked, plan, None, Some(entry));
+    Some(Conductor::new(&serve.flights, &inquiry, miss::order(serve, exchange, asked), true))
 }
 
 /// What goes on asking for the slices that follow; nothing if the entry will have all bytes by

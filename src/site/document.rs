@@ -68,7 +68,8 @@ impl Document {
         if let Some(preset) = named_preset(document.get_ref()) {
             preset::lay_under(document.get_mut(), preset.table());
         }
-        let document = Document::deserialize(toml::Deserializer::from(document)).map_err(explain)?;
+        let document =
+            Document::deserialize(toml::Deserializer::from(document)).map_err(explain)?;
         Ok(Document { program, ..document })
     }
 

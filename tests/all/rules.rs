@@ -149,17 +149,15 @@ text = "$EXIT(403)"
     page(&origin, "/a", 200, "a");
     assert_eq!(edge.get("/s/x").await.whole(200), b"a");
     assert_eq!(edge.metric("edge_rules", "outcome=\"failed\"").await, 1.0);
-    let admin = edge.admin.to_string();
-    let token = edge.path("state/admin.token").display().to_string();
+    let config = edge.path("node.toml").display().to_string();
     let ask = async |client: &str| {
-        let url = ["explain", "http://a.test/s/x", "--json", "--client", client];
-        let reach = ["--admin", &admin, "--token-file", &token];
-        let (_, text) = command(&[&url[..], &reach[..]].concat()).await;
+        let asked = ["explain", "http://a.test/s/x", "--json", "-c", &config, "--client", client];
+        let (_, text) = command(&asked).await;
         serde_json::from_str::<Value>(&text).unwrap_or_else(|_| panic!("{text}"))
     };
     let told = ask("127.0.0.1").await;
     let rule = |at: usize, key: &str| told["rules"][at][key].as_str().unwrap_or_default();
-    assert_eq!(rule(0, "fate"), "failed (missing_value in ADD_REQ_HEADER)", "{told}");
+    assert_eq!(rule(0, "fate"), "failed (missing_value in $ADD_REQ_HEADER)", "{told}");
     assert_eq!((rule(1, "name"), rule(1, "fate")), ("short", "matched"));
     assert_eq!(rule(2, "fate"), "in test");
     assert_eq!((told["target"].as_str(), told["reason"].as_str()), (Some("/a"), Some("fresh")));

@@ -20,7 +20,7 @@ const CLIENTS: u64 = 4;
 
 /// Kills the process.
 pub async fn kill(report: &mut Report, rounds: u32) {
-    let mut play = Play::begin(None, "1GiB").await;
+    let mut play = Play::begin(None, "8GiB").await;
     for round in 0..rounds {
         play.load(round, async |edge| edge.stop(true).await).await;
         play.check(report, round).await;

@@ -40,7 +40,9 @@ pub fn change(head: &mut Parts, ruled: &mut Ruled, actions: Vec<Action>) -> Verd
                 ruled.error_pages.clear();
                 return respond(status, body, content_type.as_deref());
             }
-            Action::ErrorPage { statuses, location } => ruled.error_pages.push((statuses, location)),
+            Action::ErrorPage { statuses, location } => {
+                ruled.error_pages.push((statuses, location))
+            }
             edit => ruled.response.push(edit),
         }
     }

@@ -23,8 +23,8 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::header::present::Present;
-use crate::serve::Serve;
 use crate::header::request_id::X_REQUEST_ID;
+use crate::serve::Serve;
 use crate::serve::answer::{self, Refusal};
 use crate::serve::body::Body;
 use crate::serve::exchange::Exchange;

@@ -33,9 +33,8 @@ impl Settings {
                 .push(Complaint::new("steps", "goes from 1000 to 10000000").suggest("100000"));
         }
         if self.pattern_cache < Size::kib(64) {
-            complaints.push(
-                Complaint::new("pattern_cache", "must hold some patterns").suggest("16MiB"),
-            );
+            complaints
+                .push(Complaint::new("pattern_cache", "must hold some patterns").suggest("16MiB"));
         }
         complaints
     }
