@@ -10,6 +10,7 @@ mod explain;
 mod inspect;
 mod purge;
 mod reload;
+mod rules;
 mod run;
 
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ enum Verb {
     Inspect(inspect::Arguments),
     /// Make stored responses stale or gone: URLs, what has a tag, or everything.
     Purge(purge::Arguments),
+    /// Check, test, try out, lay out and convert customers' edge rules.
+    Rules(rules::Arguments),
 }
 
 /// Where a running node listens for orders.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Inspect(arguments) => inspect::run(arguments),
         Verb::Purge(arguments) => purge::run(arguments),
+        Verb::Rules(arguments) => rules::run(arguments),
     };
     ExitCode::from(code)
 }

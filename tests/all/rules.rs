@@ -180,3 +180,40 @@ async fn a_bad_set_changes_nothing_and_says_where() {
     let answer = edge.get("/a").await;
     assert_eq!((answer.header("x-set").as_str(), answer.hit()), ("two", true));
 }
+
+/// Runs `brink rules` in the project's folder.
+async fn tool(arguments: &[&str]) -> (i32, String) {
+    let (status, text) = command(&[&["rules"], arguments].concat()).await;
+    (status.code().unwrap(), text)
+}
+
+#[tokio::test]
+async fn the_cook_book_passes_its_tests_and_no_rule_is_left_out() {
+    let book = concat!(env!("CARGO_MANIFEST_DIR"), "/edge-rules/examples");
+    let (code, text) = tool(&["test", "--strict", book]).await;
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains(" 0 failed, 0 rules are matched by none"), "{text}");
+}
+
+#[tokio::test]
+async fn rules_are_checked_tried_out_laid_out_and_converted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.toml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "[[rules]]\nwhen = 'http.hots eq \"x\"'\ndo = { respond = 403 }\n")
+        .unwrap();
+    let (code, text) = tool(&["check", path]).await;
+    assert_eq!(code, 1);
+    assert!(text.contains("a.toml:2:9") && text.contains("did you mean `http.host`"), "{text}");
+    let rule = "[[rules]]\nname='old'\nwhen = 'http.request.uri.path eq \"/old\"'\ndo = { redirect = { to = \"/new\", status = 301 } }\n";
+    std::fs::write(&file, rule).unwrap();
+    assert_eq!(tool(&["check", path]).await.0, 0);
+    let (code, text) = tool(&["run", path, "http://a.test/old"]).await;
+    assert!(code == 0 && text.contains("rule old answered"), "{text}");
+    assert!(text.contains("redirect 301 /new"), "{text}");
+    assert_eq!(tool(&["fmt", "--check", path]).await.0, 1);
+    assert_eq!(tool(&["fmt", path]).await.0, 0);
+    assert_eq!(tool(&["fmt", "--check", path]).await.0, 0);
+    let (code, text) = tool(&["convert", "--to", "$", path]).await;
+    assert!(code == 0 && text.contains("$REDIRECT(/new, 301)"), "{text}");
+}
