@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::setting::Complaint;
 use crate::site::Diagnostic;
-use crate::{admin, fill, listen, site, store, telemetry, upstream};
+use crate::{admin, fill, geo, listen, site, store, telemetry, upstream};
 
 /// What the operator of a node decides.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -31,6 +31,8 @@ pub struct NodeConfig {
     pub fill: fill::Settings,
     /// What holds for the origins of all sites.
     pub upstream: upstream::NodeSettings,
+    /// The databases that tell where clients are.
+    pub geo: geo::Settings,
     /// What the node tells of itself.
     pub telemetry: telemetry::Settings,
     /// Where the site documents are.
@@ -49,6 +51,7 @@ impl Default for NodeConfig {
             store: store::Settings::default(),
             fill: fill::Settings::default(),
             upstream: upstream::NodeSettings::default(),
+            geo: geo::Settings::default(),
             telemetry: telemetry::Settings::default(),
             sites: site::Settings::default(),
             admin: admin::Settings::default(),
@@ -88,6 +91,16 @@ impl NodeConfig {
         Err(complaints.iter().map(|c| Diagnostic::from_complaint(file, text, c)).collect())
     }
 
+    /// Where in the settings file the cause of each complaint about its table `table` is. Complaints
+    /// that only come up when the settings are put to use are shown like all others.
+    pub fn locate(path: Option<&Path>, table: &str, complaints: Vec<Complaint>) -> Vec<Diagnostic> {
+        let path = path.unwrap_or(Path::new("settings"));
+        let (file, text) = (path.display().to_string(), std::fs::read_to_string(path));
+        let text = text.unwrap_or_default();
+        let shown = |it: Complaint| Diagnostic::from_complaint(&file, &text, &it.within(table));
+        complaints.into_iter().map(shown).collect()
+    }
+
     /// Makes relative paths start at `folder`.
     pub fn start_paths_at(&mut self, folder: &Path) {
         self.state_dir = folder.join(&self.state_dir);
@@ -95,6 +108,7 @@ impl NodeConfig {
         for disk in &mut self.store.disks {
             disk.path = folder.join(&disk.path);
         }
+        self.geo.start_paths_at(folder);
         self.admin.socket = self.state_dir.join(&self.admin.socket);
     }
 
@@ -124,6 +138,7 @@ impl NodeConfig {
             ("store", self.store.validate()),
             ("fill", self.fill.validate()),
             ("upstream", self.upstream.validate()),
+            ("geo", self.geo.validate()),
             ("telemetry", self.telemetry.validate()),
             ("sites", self.sites.validate()),
             ("admin", self.admin.validate()),
