@@ -26,6 +26,7 @@ mod identify;
 pub mod inspect;
 mod judge;
 mod miss;
+pub mod pace;
 mod pass;
 mod plan;
 pub mod purge;
