@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use proptest::prelude::*;
@@ -13,9 +13,13 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::*;
+use crate::cache::{self, Policy};
+use crate::clock::{Clock, Timestamp};
+use crate::header::present::Present;
 use crate::listen::{self, Admission, Connection, Drain, Front, Handler, Meters};
 use crate::quantity::{Size, Span};
-use crate::serve::body::Body;
+use crate::serve::body::{Body, Multipart};
+use crate::store::{self, Doom, Entry, Incoming, Store, Writer};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -186,6 +190,79 @@ fn what_needs_no_holding_back_costs_nothing() {
     let mut body = Body::empty();
     body.pace(Pace { rate: 1, after: 0 });
     assert!(body.is_end_stream() && body.is_at_hand());
+}
+
+/// A body of `total` bytes that a store of 2 MiB begins to take.
+fn growing(total: u64) -> (Arc<Entry>, Writer) {
+    let now = Timestamp::from_seconds(1_000_000);
+    let settings = store::Settings {
+        memory: Size(2 * MIB),
+        stream_buffer: Size(8 * KIB),
+        stall_timeout: Span::millis(200),
+        ..store::Settings::default()
+    };
+    let none = HeaderMap::new();
+    let asked = cache::Request {
+        method: &Method::GET,
+        scheme: "http",
+        host: "a.test",
+        path: "/",
+        query: None,
+        headers: &none,
+        present: Present::of(&none),
+    };
+    let fields =
+        HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("max-age=60"))]);
+    let policy = Policy::default();
+    let storing = cache::storable(&policy, &asked, StatusCode::OK, &fields, now, now).unwrap();
+    let stored = cache::Stored { total: Some(total), ..storing.into_stored(1) };
+    let key = &cache::key(&policy, 1, &asked);
+    let doom = Doom::default();
+    let incoming =
+        Incoming { key, request_headers: &none, stored, part: None, max_variants: 1, doom };
+    Store::new(settings, Clock::manual(now)).insert(incoming)
+}
+
+#[test]
+fn a_stream_waits_at_its_source_and_is_not_cut_for_it() {
+    by_leaping_clock(async {
+        let total = 2 * MIB;
+        let (entry, mut writer) = growing(total);
+        let mut body = Body::new(Source::Stored(entry.body.reader(0..u64::MAX)));
+        body.pace(Pace { rate: 4 * KIB, after: 16 * KIB });
+        let reading = tokio::spawn(collect(body));
+        let begin = Instant::now();
+        for at in 0..total / (4 * KIB) {
+            writer.write(vec![at as u8; 4 * KIB as usize].into()).await.unwrap();
+            assert!(entry.body.bytes() <= 8 * KIB, "{}", entry.body.bytes());
+            // Room for two chunks, and one that is being sent.
+            let planned = Duration::from_secs(at.saturating_sub(16 * KIB / (4 * KIB) + 3));
+            assert!(begin.elapsed() >= planned, "chunk {at} after {:?}", begin.elapsed());
+        }
+        assert!(!writer.finish().await.unwrap(), "is not kept");
+        let (bytes, _) = reading.await.unwrap();
+        let chunks = bytes.chunks(4 * KIB as usize);
+        assert_eq!(bytes.len() as u64, total);
+        assert!(chunks.enumerate().all(|(at, chunk)| chunk.iter().all(|it| *it == at as u8)));
+    });
+}
+
+#[test]
+fn several_ranges_are_held_back_as_one_body() {
+    by_leaping_clock(async {
+        let (entry, mut writer) = growing(1000);
+        writer.write(vec![b'x'; 1000].into()).await.unwrap();
+        assert!(writer.finish().await.unwrap(), "is kept");
+        let parts = [("one ", 0..300), ("two ", 700..1000)];
+        let parts = parts.map(|(head, range)| (Bytes::from(head), entry.body.reader(range)));
+        let multipart = Multipart::new(parts.into(), "end".into(), 611);
+        let mut body = Body::new(Source::Multipart(Box::new(multipart)));
+        body.pace(Pace { rate: 100, after: 111 });
+        let (bytes, time) = collect(body).await;
+        let x = "x".repeat(300);
+        assert_eq!(String::from_utf8(bytes).unwrap(), format!("one {x}two {x}end"));
+        assert_eq!(time, Duration::from_secs(5));
+    });
 }
 
 /// Answers each request with the same body at the same pace.
