@@ -1,17 +1,19 @@
 //! What does a hit allocate? Allocations and bytes for each hit over HTTP/1.1, counted in the whole
 //! process, in which a node runs with one serving thread, its access log and its metrics on.
 //!
-//! `cargo bench --bench allocations`. Fails if a hit allocates more often than [`MOST`] allows. Unlike
-//! times, these figures are the same on any machine.
+//! `cargo bench --bench allocations`. Fails if a hit allocates more often than [`MOST`] allows, or a
+//! look-up of a client's country and network at all. Unlike times, these figures are the same on any
+//! machine.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
 use brink::cli::demo::origin;
 use brink::clock::Clock;
 use brink::config::NodeConfig;
+use brink::geo::{self, Geo};
 use brink::node::Node;
 use memchr::memmem;
 use mimalloc::MiMalloc;
@@ -32,6 +34,7 @@ static ALLOCATOR: StatsAlloc<MiMalloc> = StatsAlloc::new(MiMalloc);
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
+    look_up_clients()?;
     let place = tempfile::tempdir()?;
     // For the origin and the node's own tasks; the serving thread has a runtime of its own.
     let runtime =
@@ -59,6 +62,29 @@ fn main() -> Outcome<()> {
     match most <= MOST {
         true => Ok(()),
         false => Err(format!("{most:.2} allocations a hit are more than {MOST}").into()),
+    }
+}
+
+/// Looks up addresses that are known and one that is not.
+fn look_up_clients() -> Outcome<()> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/geo/both.mmdb");
+    let settings = geo::Settings { country: Some(file.clone()), asn: Some(file) };
+    let geo = Geo::open(&settings).map_err(|complaints| format!("{complaints:?}"))?;
+    let addresses = ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "127.0.0.1"];
+    let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse()).collect::<Result<_, _>>()?;
+    let look_up_all = || {
+        let known = addresses.iter().map(|it| (geo.country(*it), geo.asn(*it)));
+        known.filter(|(country, asn)| country.is_some() && asn.is_some()).count()
+    };
+    // A thread's first look-up registers the thread.
+    look_up_all();
+    let region = Region::new(&ALLOCATOR);
+    let known = look_up_all();
+    let allocations = region.change().allocations;
+    println!("{known} of {} addresses known, {allocations} allocations", addresses.len());
+    match (known, allocations) {
+        (3, 0) => Ok(()),
+        _ => Err("look-ups of clients should find three and allocate nothing".into()),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::serve::rules;
 use crate::setting::Complaint;
 use crate::site::Diagnostic;
-use crate::{admin, fill, listen, site, store, telemetry, upstream};
+use crate::{admin, fill, geo, listen, site, store, telemetry, upstream};
 
 /// What the operator of a node decides.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -34,6 +34,8 @@ pub struct NodeConfig {
     pub upstream: upstream::NodeSettings,
     /// What customers' edge rules may cost.
     pub rules: rules::Settings,
+    /// The databases that tell where clients are.
+    pub geo: geo::Settings,
     /// What the node tells of itself.
     pub telemetry: telemetry::Settings,
     /// Where the site documents are.
@@ -53,6 +55,7 @@ impl Default for NodeConfig {
             fill: fill::Settings::default(),
             upstream: upstream::NodeSettings::default(),
             rules: rules::Settings::default(),
+            geo: geo::Settings::default(),
             telemetry: telemetry::Settings::default(),
             sites: site::Settings::default(),
             admin: admin::Settings::default(),
@@ -92,6 +95,16 @@ impl NodeConfig {
         Err(complaints.iter().map(|c| Diagnostic::from_complaint(file, text, c)).collect())
     }
 
+    /// Where in the settings file the cause of each complaint about its table `table` is. Complaints
+    /// that only come up when the settings are put to use are shown like all others.
+    pub fn locate(path: Option<&Path>, table: &str, complaints: Vec<Complaint>) -> Vec<Diagnostic> {
+        let path = path.unwrap_or(Path::new("settings"));
+        let (file, text) = (path.display().to_string(), std::fs::read_to_string(path));
+        let text = text.unwrap_or_default();
+        let shown = |it: Complaint| Diagnostic::from_complaint(&file, &text, &it.within(table));
+        complaints.into_iter().map(shown).collect()
+    }
+
     /// Makes relative paths start at `folder`.
     pub fn start_paths_at(&mut self, folder: &Path) {
         self.state_dir = folder.join(&self.state_dir);
@@ -99,6 +112,7 @@ impl NodeConfig {
         for disk in &mut self.store.disks {
             disk.path = folder.join(&disk.path);
         }
+        self.geo.start_paths_at(folder);
         self.admin.socket = self.state_dir.join(&self.admin.socket);
     }
 
@@ -129,6 +143,7 @@ impl NodeConfig {
             ("fill", self.fill.validate()),
             ("upstream", self.upstream.validate()),
             ("rules", self.rules.validate()),
+            ("geo", self.geo.validate()),
             ("telemetry", self.telemetry.validate()),
             ("sites", self.sites.validate()),
             ("admin", self.admin.validate()),

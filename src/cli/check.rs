@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{COULD_NOT_RUN, FOUND_WRONG};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
+use crate::geo::Geo;
 use crate::site::{
     Diagnostic, Document, LastGood, Refusal, Source, Surroundings, examine, read_document,
 };
@@ -82,6 +83,9 @@ fn check(args: &Arguments) -> Findings {
             return findings;
         }
     };
+    if let Some(Err(complaints)) = config.as_ref().map(|config| Geo::open(&config.geo)) {
+        findings.diagnostics.extend(NodeConfig::locate(path, "geo", complaints));
+    }
     let outcome = match &config {
         Some(config) if args.sites.is_empty() => check_folder(config, args, &mut findings),
         _ => check_files(config.unwrap_or_default(), args, &mut findings),
@@ -215,6 +219,23 @@ mod tests {
         std::fs::write(place.path().join("brink.toml"), "thraeds = 1\n").unwrap();
         let found = check(&args);
         assert_eq!(found.diagnostics[0].suggestion.as_deref(), Some("did you mean `threads`?"));
+    }
+
+    #[test]
+    fn a_database_that_will_not_do_is_found_where_it_is_named() {
+        let (place, args) = place(&[("a.toml", GOOD)]);
+        let node = "state_dir = \"state\"\n[geo]\ncountry = \"country.mmdb\"\n";
+        std::fs::write(place.path().join("brink.toml"), node).unwrap();
+        let found = check(&args);
+        let [diagnostic] = found.diagnostics.as_slice() else { panic!("{:?}", found.diagnostics) };
+        assert_eq!((diagnostic.line, diagnostic.column), (3, 11));
+        assert!(diagnostic.message.starts_with("geo.country: "), "{}", diagnostic.message);
+        let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/geo");
+        let database = place.path().join("country.mmdb");
+        std::fs::copy(data.join("asn.mmdb"), &database).unwrap();
+        assert_eq!(run(args.clone()), 1);
+        std::fs::copy(data.join("country.mmdb"), &database).unwrap();
+        assert_eq!(run(args), 0);
     }
 
     #[test]

@@ -144,12 +144,17 @@ pub struct Sliced {
 }
 
 impl Sliced {
-    /// The next bytes; `None` at the end of the range, an error wherever it cannot go on.
-    pub fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+    /// The next bytes, about `most` for a client that is held back; `None` at the end of the range, an
+    /// error wherever it cannot go on.
+    pub fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Option<Result<Bytes, Cut>>> {
         while self.position < self.end {
             let polled = match &mut self.current {
-                Some(reader) => ready!(reader.poll_chunk(context)),
-                None => match ready!(self.poll_reader(context)) {
+                Some(reader) => ready!(reader.poll_piece(context, most)),
+                None => match ready!(self.poll_reader(context, most)) {
                     Ok(reader) => {
                         self.current = Some(reader);
                         continue;
@@ -185,10 +190,15 @@ impl Sliced {
         self.next = self.position;
     }
 
-    fn poll_reader(&mut self, context: &mut Context<'_>) -> Poll<Result<Reader, Cut>> {
-        let conductor = &self.conductor;
-        let most = 1 + if conductor.ahead { conductor.flights.settings.read_ahead } else { 0 };
-        while self.next < self.end && self.coming.len() < most as usize {
+    fn poll_reader(&mut self, context: &mut Context<'_>, most: usize) -> Poll<Result<Reader, Cut>> {
+        let settings = &self.conductor.flights.settings;
+        let ahead = match self.conductor.ahead {
+            // What is held ready for a client that is held back would lie there for long.
+            true if (most as u64) < settings.slice_size.0 => settings.read_ahead.min(1),
+            true => settings.read_ahead,
+            false => 0,
+        };
+        while self.next < self.end && self.coming.len() <= usize::from(ahead) {
             COUNTERS.read_ahead.add(u64::from(!self.coming.is_empty()));
             let range = self.take_slice();
             let (conductor, first) = (self.conductor.clone(), self.first.clone());

@@ -73,6 +73,16 @@ fn settings(registry: &mut Registry, node: &Node) {
     registry.gauges("sites", "Sites served.", move |samples| {
         samples.push(&[], sites.snapshot().len() as u64);
     });
+    let geo = Arc::clone(&node.serve.geo);
+    registry.gauges(
+        "geo_built_timestamp_seconds",
+        "When each database of [geo] was made, in seconds since 1970.",
+        move |samples| {
+            for (database, built) in geo.built() {
+                samples.push(&[("database", database)], built);
+            }
+        },
+    );
 }
 
 fn listeners(registry: &mut Registry, node: &Node) {

@@ -10,7 +10,7 @@ mod serving;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,6 +24,7 @@ use crate::admin::{self, Admin, ReloadOrder, Token};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::fill::Flights;
+use crate::geo::Geo;
 use crate::header::via;
 use crate::listen::{self, Admission, Drain, Front, Stage, notify};
 use crate::node::serving::ServingThread;
@@ -68,7 +69,7 @@ impl Node {
     /// inside a tokio runtime, on which the admin listener and the node's own tasks then run.
     ///
     /// # Errors
-    /// One sentence on what could not be had: the state folder, the sites, a disk, an address.
+    /// What could not be had: the state folder, the sites, a database, a disk, an address.
     pub fn start(config: NodeConfig, file: Option<PathBuf>) -> Result<Self, String> {
         Node::start_on(config, file, Arc::new(store::disk::Files))
     }
@@ -83,6 +84,7 @@ impl Node {
         opener: Arc<dyn store::Opener>,
     ) -> Result<Self, String> {
         let clock = Clock::system();
+        let geo = open_geo(&config, file.as_deref())?;
         let (upstream, source, report) = load_sites(&config, &clock)?;
         tell(&report);
         let log = AccessLog::open(&config.telemetry.access_log)
@@ -96,6 +98,7 @@ impl Node {
             sites: Arc::clone(source.sites()),
             store: Arc::clone(&store),
             flights,
+            geo,
             clock: clock.clone(),
             log: log.clone(),
             rules: config.rules.clone(),
@@ -297,6 +300,14 @@ fn load_sites(
     let (source, report) = Source::start(config.sites.clone(), state, surroundings)
         .map_err(|refusal| refusal.to_string())?;
     Ok((upstream, source, report))
+}
+
+/// Opens the databases that tell where clients are.
+fn open_geo(config: &NodeConfig, file: Option<&Path>) -> Result<Arc<Geo>, String> {
+    Geo::open(&config.geo).map(Arc::new).map_err(|complaints| {
+        let diagnostics = NodeConfig::locate(file, "geo", complaints);
+        diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    })
 }
 
 fn sni(config: &NodeConfig, sites: &Arc<Sites>) -> Result<Arc<Sni>, String> {

@@ -1,6 +1,7 @@
 //! A reload: the node file and the sites are read again, and what is good is taken.
 //!
-//! A bad node file changes nothing at all. Of the sites, a bad one is frozen and the others go on.
+//! A bad node file changes nothing at all. Of the sites, a bad one is frozen and the others go on; of
+//! the databases that tell where clients are, a bad one leaves the one before in its place.
 
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ impl Node {
                 }
             }
         }
-        match self.source.reload() {
+        let mut answer = match self.source.reload() {
             Ok(report) => {
                 tell(&report);
                 ReloadAnswer {
@@ -53,21 +54,41 @@ impl Node {
                 }
             }
             Err(refusal) => refused(refusal.to_string(), &[]),
+        };
+        self.reload_geo(&mut answer);
+        answer
+    }
+
+    /// Takes the databases that tell where clients are.
+    fn reload_geo(&self, answer: &mut ReloadAnswer) {
+        let complaints = self.serve.geo.reload(&self.config.geo);
+        let diagnostics = NodeConfig::locate(self.file.as_deref(), "geo", complaints);
+        if diagnostics.is_empty() {
+            return;
+        }
+        answer.clean = false;
+        answer.summary.push_str("; a database of [geo] will not do, and the one before is kept");
+        for diagnostic in &diagnostics {
+            tracing::error!("{diagnostic}");
+            answer.diagnostics.push(shown(diagnostic));
         }
     }
 
-    /// Takes what can change while a node runs: listeners and their limits.
+    /// Takes what can change while a node runs: listeners, their limits, and which databases there are.
     fn take(&mut self, config: NodeConfig) -> Result<(), String> {
         let before = self.config.listen.clone();
-        let fixed = NodeConfig { listen: before.clone(), ..config.clone() };
-        if fixed != self.config {
-            tracing::warn!("settings other than [listen] changed; they count from the next start");
+        let (listen, geo) = (before.clone(), self.config.geo.clone());
+        if (NodeConfig { listen, geo, ..config.clone() }) != self.config {
+            tracing::warn!(
+                "settings other than [listen] and [geo] changed; they count from the next start"
+            );
         }
         self.config.listen = config.listen;
         if let Err(refusal) = self.listen() {
             self.config.listen = before;
             return Err(format!("{refusal}; nothing was changed"));
         }
+        self.config.geo = config.geo;
         self.limits.store(Arc::new(self.config.listen.clone()));
         self.admission.resize(self.config.listen.max_connections);
         self.upstream.set_own_addresses(self.config.own_addresses());

@@ -14,6 +14,7 @@ use http_body::{Frame, SizeHint};
 
 use crate::fill::slices::{Conductor, Sliced};
 use crate::serve::exchange::Exchange;
+use crate::serve::pace::{Pace, Paced};
 use crate::store::{Ahead, Entry};
 use crate::{store, upstream};
 
@@ -39,6 +40,8 @@ pub enum Source {
     Multipart(Box<Multipart>),
     /// The origin's response as it comes, trailers included.
     Upstream(Box<upstream::IncomingBody>),
+    /// Any of these, held back to a rate.
+    Paced(Box<Paced>),
 }
 
 /// Why a body ended before its end; the connection or stream is reset, never closed cleanly.
@@ -68,9 +71,13 @@ impl Multipart {
         Multipart { parts, current: None, closing: Some(closing), left: length }
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Option<Result<Bytes, Broken>>> {
         if let Some(reader) = &mut self.current {
-            match ready!(reader.poll_chunk(cx)) {
+            match ready!(reader.poll_piece(cx, most)) {
                 Some(Ok(chunk)) => return Poll::Ready(Some(Ok(chunk))),
                 Some(Err(cut)) => return Poll::Ready(Some(Err(Broken(cut.to_string())))),
                 None => self.current = None,
@@ -98,8 +105,12 @@ pub struct Rescued {
 
 impl Rescued {
     /// The next bytes, or what gives them from here on.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Box<Sliced>>> {
-        Poll::Ready(match ready!(self.reader.poll_chunk(cx)) {
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Result<Option<Bytes>, Box<Sliced>>> {
+        Poll::Ready(match ready!(self.reader.poll_piece(cx, most)) {
             Some(Ok(bytes)) => {
                 self.position += bytes.len() as u64;
                 Ok(Some(bytes))
@@ -167,6 +178,16 @@ impl Body {
         matches!(self.source, Source::Empty | Source::Whole(_))
     }
 
+    /// Holds the body back to `pace` from here on; held back twice, it keeps to the slower. For when
+    /// all else about the body is settled: [`Body::begin_with`] has no effect any more.
+    pub fn pace(&mut self, pace: Pace) {
+        let all_free = self.source.size_hint().upper().is_some_and(|size| size <= pace.after);
+        if pace.rate > 0 && !all_free {
+            let source = std::mem::replace(&mut self.source, Source::Empty);
+            self.source = Source::Paced(Box::new(Paced::new(source, pace)));
+        }
+    }
+
     /// Ties the exchange to the body: it is settled when the body is gone.
     pub fn settles(&mut self, mut exchange: Box<Exchange>) {
         if self.source.is_finished() {
@@ -179,7 +200,7 @@ impl Body {
 impl Source {
     /// Whether nothing is left to send. The connection stops asking once the announced length is
     /// sent, so this cannot wait for the poll that returns nothing.
-    fn is_finished(&self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         match self {
             Source::Empty => true,
             Source::Whole(bytes) => bytes.is_empty(),
@@ -188,10 +209,17 @@ impl Source {
             Source::Sliced(sliced) => sliced.remaining() == 0,
             Source::Multipart(multipart) => multipart.left == 0,
             Source::Upstream(body) => http_body::Body::is_end_stream(body.as_ref()),
+            Source::Paced(paced) => paced.is_finished(),
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    /// The next bytes: at most `most` of those that lie in memory anyway; what has to be fetched may
+    /// come in larger chunks.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let chunk = match self {
             Source::Empty => None,
             Source::Whole(bytes) => {
@@ -199,19 +227,19 @@ impl Source {
                 *self = Source::Empty;
                 Some(Ok(bytes))
             }
-            Source::Stored(reader) => ready!(reader.poll_chunk(cx))
+            Source::Stored(reader) => ready!(reader.poll_piece(cx, most))
                 .map(|chunk| chunk.map_err(|cut| Broken(cut.to_string()))),
-            Source::Rescued(rescued) => match ready!(rescued.poll_chunk(cx)) {
+            Source::Rescued(rescued) => match ready!(rescued.poll_piece(cx, most)) {
                 Ok(chunk) => chunk.map(Ok),
                 Err(sliced) => {
                     *self = Source::Sliced(sliced);
-                    return self.poll_next(cx);
+                    return self.poll_next(cx, most);
                 }
             },
-            Source::Sliced(sliced) => ready!(sliced.poll_chunk(cx))
+            Source::Sliced(sliced) => ready!(sliced.poll_piece(cx, most))
                 .map(|chunk| chunk.map_err(|cut| Broken(cut.to_string()))),
             Source::Multipart(multipart) => {
-                let chunk = ready!(multipart.poll_chunk(cx));
+                let chunk = ready!(multipart.poll_piece(cx, most));
                 if let Some(Ok(bytes)) = &chunk {
                     multipart.left = multipart.left.saturating_sub(bytes.len() as u64);
                 }
@@ -223,8 +251,25 @@ impl Source {
                     frame.map(|frame| frame.map_err(|fault| Broken(fault.to_string()))),
                 );
             }
+            Source::Paced(paced) => return paced.poll_next(cx),
         };
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+
+    /// How much is left to send, as far as that is known.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Stored(reader) => {
+                reader.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
+            Source::Rescued(rescued) => SizeHint::with_exact(rescued.end - rescued.position),
+            Source::Sliced(sliced) => SizeHint::with_exact(sliced.remaining()),
+            Source::Multipart(multipart) => SizeHint::with_exact(multipart.left),
+            Source::Upstream(body) => http_body::Body::size_hint(body.as_ref()),
+            Source::Paced(paced) => paced.size_hint(),
+        }
     }
 }
 
@@ -237,7 +282,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let body = self.get_mut();
-        let frame = ready!(body.source.poll_next(cx));
+        let frame = ready!(body.source.poll_next(cx, usize::MAX));
         if let Some(exchange) = &mut body.exchange {
             match &frame {
                 Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
@@ -256,16 +301,6 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
-            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stored(reader) => {
-                reader.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
-            }
-            Source::Rescued(rescued) => SizeHint::with_exact(rescued.end - rescued.position),
-            Source::Sliced(sliced) => SizeHint::with_exact(sliced.remaining()),
-            Source::Multipart(multipart) => SizeHint::with_exact(multipart.left),
-            Source::Upstream(body) => http_body::Body::size_hint(body.as_ref()),
-        }
+        self.source.size_hint()
     }
 }

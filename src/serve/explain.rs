@@ -142,7 +142,7 @@ impl Serve {
     /// The question is no request: a bad URL, method or field.
     pub async fn explain(&self, question: &Question) -> Result<Explanation, String> {
         let (head, scheme) = parse(question)?;
-        let client = Client { address: question.client, scheme, tls: None };
+        let client = Client::at(question.client, scheme, None, &self.geo);
         let mut told = Explanation::default();
         match self.follow(head, client, &mut told).await? {
             Ok(()) => {}

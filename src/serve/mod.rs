@@ -27,6 +27,7 @@ mod identify;
 pub mod inspect;
 mod judge;
 mod miss;
+pub mod pace;
 mod pass;
 mod plan;
 pub mod purge;
@@ -46,6 +47,7 @@ use http_body::Body as _;
 use crate::cache::Reason;
 use crate::clock::Clock;
 use crate::fill::Flights;
+use crate::geo::Geo;
 use crate::header::present::Present;
 use crate::listen::{self, Connection, Handler};
 use crate::site::Sites;
@@ -72,6 +74,8 @@ pub struct Serve {
     pub store: Arc<Store>,
     /// Fetches under way.
     pub flights: Arc<Flights>,
+    /// Where clients are.
+    pub geo: Arc<Geo>,
     /// The node's clock.
     pub clock: Clock,
     /// Where requests are logged.

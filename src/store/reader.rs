@@ -65,14 +65,15 @@ const LEAST: u64 = 64 << 10;
 const AT_ONCE: Duration = Duration::from_millis(50);
 
 impl Reading {
-    /// How much to read now.
-    fn next_size(&mut self) -> u64 {
+    /// How much to read now for a client that takes `most` at once.
+    fn next_size(&mut self, most: u64) -> u64 {
         let now = Instant::now();
         let size = match self.last {
             None => FIRST,
             Some((_, at)) if now - at > AT_ONCE => LEAST,
             Some((size, _)) => (2 * size).min(PIECE as u64),
         };
+        let size = size.min(most.max(LEAST));
         self.last = Some((size, now));
         size
     }
@@ -117,17 +118,25 @@ impl Reader {
     /// The next bytes; `None` at the end of the range. Of a body that is cut short, what is there
     /// comes first and then the error, again and again: never a clean end.
     pub fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        self.poll_piece(context, usize::MAX)
+    }
+
+    /// The same, for a client that is held back: at most `most` of what is in memory, and about as
+    /// much, though never less than 64 KiB, from disk.
+    pub fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Option<Result<Bytes, Cut>>> {
         let polled = match &mut self.source {
             Source::Chunk(chunk) => {
-                let chunk = std::mem::take(chunk);
-                return Poll::Ready((!chunk.is_empty()).then(|| {
-                    self.position = self.end;
-                    Ok(chunk)
-                }));
+                let piece = chunk.split_to(chunk.len().min(most));
+                self.position += piece.len() as u64;
+                return Poll::Ready((!piece.is_empty()).then_some(Ok(piece)));
             }
             Source::Failed(cut) => return Poll::Ready(Some(Err(*cut))),
             Source::Walk { body, watch, reading } => {
-                walk(body, *watch, reading, &mut self.position, self.end, context)
+                walk(body, *watch, reading, &mut self.position, (self.end, most as u64), context)
             }
         };
         if let Poll::Ready(Some(Err(cut))) = polled {
@@ -189,7 +198,7 @@ fn walk(
     watch: Option<usize>,
     reading: &mut Reading,
     position: &mut u64,
-    end: u64,
+    (end, most): (u64, u64),
     context: &mut Context<'_>,
 ) -> Poll<Option<Result<Bytes, Cut>>> {
     loop {
@@ -202,11 +211,11 @@ fn walk(
             }
             // The disk has lost them: the look that follows finds that out.
         }
-        let filed = match step(body, watch, position, end, context) {
+        let filed = match step(body, watch, position, (end, most), context) {
             Step::Done(polled) => return polled,
             Step::Disk(filed) => filed,
         };
-        let most = reading.next_size();
+        let most = reading.next_size(most);
         let ahead = reading.ahead.take().and_then(|ahead| ahead.at(&filed, *position, end));
         if let Some(bytes) = ahead {
             body.took(watch, position, bytes.len());
@@ -231,7 +240,7 @@ fn step(
     body: &Growing,
     watch: Option<usize>,
     position: &mut u64,
-    end: u64,
+    (end, most): (u64, u64),
     context: &mut Context<'_>,
 ) -> Step {
     if *position >= end {
@@ -244,7 +253,7 @@ fn step(
     if watch.as_ref().is_some_and(|watch| watch.too_slow) {
         return failed(Cut::Slow);
     }
-    if let Some(bytes) = state.chunks.read(*position, end) {
+    if let Some(bytes) = state.chunks.read(*position, end.min(position.saturating_add(most))) {
         *position += bytes.len() as u64;
         if let Some(watch) = watch {
             watch.position = *position;

@@ -13,6 +13,7 @@ mod confirming;
 mod disk;
 mod documents;
 mod faults;
+mod geo;
 mod guard;
 mod http2;
 mod inspect;

@@ -9,6 +9,7 @@ use http_body::Body as _;
 
 use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
+use crate::serve::pace::Pace;
 use crate::serve::rules::Ruled;
 
 /// How a request goes on after its rules.
@@ -40,6 +41,8 @@ pub fn change(head: &mut Parts, ruled: &mut Ruled, actions: Vec<Action>) -> Verd
                 ruled.error_pages.clear();
                 return respond(status, body, content_type.as_deref());
             }
+            Action::LimitRate(rate) => ruled.pace.rate = rate,
+            Action::LimitRateAfter(after) => ruled.pace.after = after,
             Action::ErrorPage { statuses, location } => {
                 ruled.error_pages.push((statuses, location))
             }
@@ -58,12 +61,14 @@ pub fn change(head: &mut Parts, ruled: &mut Ruled, actions: Vec<Action>) -> Verd
 }
 
 /// Changes an answer's fields as the rules say; a rule may answer anew, which ends them.
-pub fn change_answer(headers: &mut HeaderMap, actions: Vec<Action>) -> Verdict {
+pub fn change_answer(headers: &mut HeaderMap, pace: &mut Pace, actions: Vec<Action>) -> Verdict {
     for action in actions {
         match action {
             Action::AddResponseHeader(header) => add(headers, &header),
             Action::SetResponseHeader(header) => set(headers, &header),
             Action::RemoveResponseHeader(name) => drop(headers.remove(&*name)),
+            Action::LimitRate(rate) => pace.rate = rate,
+            Action::LimitRateAfter(after) => pace.after = after,
             Action::Redirect { status, location } => {
                 return Verdict::Answer(redirect(status, &location));
             }

@@ -29,6 +29,7 @@ use crate::serve::answer::{self, Refusal};
 use crate::serve::body::Body;
 use crate::serve::exchange::Exchange;
 use crate::serve::identify::Identity;
+use crate::serve::pace::Pace;
 use crate::telemetry::Tier;
 
 pub use counters::{COUNTERS, Counters};
@@ -50,6 +51,8 @@ pub struct Ruled {
     later: Option<(Arc<Program>, Asking)>,
     /// What the answer's fields become, in this order.
     response: Vec<Action>,
+    /// How fast the body goes: bytes a second, after so many at full speed.
+    pace: Pace,
     /// Where clients go when the origin answers one of these statuses.
     error_pages: Vec<(Box<[u16]>, Box<str>)>,
 }
@@ -66,7 +69,7 @@ pub fn on_request(
     present: &mut Present,
 ) -> Result<Option<Response<Body>>, Refusal> {
     let Some(program) = &identity.site.rules else { return Ok(None) };
-    let client = Client::of(exchange);
+    let client = Client::of(exchange, &serve.geo);
     let mut ruled = Ruled::default();
     let outcome = run(serve, program, Phase::Request, &View::of(&client, identity, head), false);
     if program.has(Phase::Response) || program.has(Phase::Error) {
@@ -96,13 +99,17 @@ pub fn on_response(
     mut response: Response<Body>,
 ) -> Response<Body> {
     let Some(ruled) = exchange.ruled.take() else { return response };
-    let Ruled { later, response: edits, error_pages } = *ruled;
+    let Ruled { later, response: edits, pace, error_pages } = *ruled;
     if let Some(location) = page_for(&error_pages, response.status(), exchange) {
         response = signed(exchange, effects::redirect(302, location));
     }
     // What was decided before the answer was there only changes fields.
-    let _ = effects::change_answer(response.headers_mut(), edits);
-    let Some((program, asking)) = later else { return response };
+    let _ = effects::change_answer(response.headers_mut(), &mut Pace::default(), edits);
+    let Some((program, asking)) = later else {
+        response.body_mut().pace(pace);
+        return response;
+    };
+    let mut pace = pace;
     let phases: &[Phase] = match response.status().as_u16() {
         400.. => &[Phase::Error, Phase::Response],
         _ => &[Phase::Response],
@@ -110,12 +117,13 @@ pub fn on_response(
     for phase in phases.iter().filter(|phase| program.has(**phase)) {
         let view = asking.view(response.status(), response.headers());
         let outcome = run(serve, &program, *phase, &view, false);
-        match effects::change_answer(response.headers_mut(), outcome.actions) {
+        match effects::change_answer(response.headers_mut(), &mut pace, outcome.actions) {
             Verdict::GoOn => {}
             Verdict::Answer(other) => response = signed(exchange, other),
             Verdict::Refuse(refusal) => response = answer::answer(&serve.name, exchange, refusal),
         }
     }
+    response.body_mut().pace(pace);
     response
 }
 

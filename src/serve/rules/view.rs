@@ -1,17 +1,19 @@
 //! What rules see of a request and its answer.
 
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use edge_rules::Facts;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
+use crate::geo::{Country, Geo};
 use crate::serve::exchange::Exchange;
 use crate::serve::identify::Identity;
 use crate::upstream::Scheme;
 
 /// Who asks, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     /// The client's address.
     pub address: IpAddr,
@@ -19,10 +21,12 @@ pub struct Client {
     pub scheme: Scheme,
     /// The version of TLS, such as `1.3`.
     pub tls: Option<&'static str>,
+    /// Where it is, as far as the databases know.
+    pub geo: Arc<Geo>,
+    country: OnceLock<Option<Country>>,
 }
 
 /// A request that outlives its head, for the rules that look at the answer.
-#[derive(Debug)]
 pub struct Asking {
     client: Client,
     host: Box<str>,
@@ -44,14 +48,22 @@ pub struct View<'a> {
 }
 
 impl Client {
+    /// A client at this address.
+    pub fn at(
+        address: IpAddr,
+        scheme: Scheme,
+        tls: Option<&'static str>,
+        geo: &Arc<Geo>,
+    ) -> Client {
+        let (address, geo) = (address.to_canonical(), Arc::clone(geo));
+        Client { address, scheme, tls, geo, country: OnceLock::new() }
+    }
+
     /// The client of an exchange.
-    pub fn of(exchange: &Exchange) -> Client {
-        let tls = exchange.connection.tls.as_ref();
-        Client {
-            address: exchange.connection.peer.ip().to_canonical(),
-            scheme: exchange.scheme(),
-            tls: tls.map(|tls| tls.version.trim_start_matches("TLSv")),
-        }
+    pub fn of(exchange: &Exchange, geo: &Arc<Geo>) -> Client {
+        let connection = &exchange.connection;
+        let tls = connection.tls.as_ref().map(|tls| tls.version.trim_start_matches("TLSv"));
+        Client::at(connection.peer.ip(), exchange.scheme(), tls, geo)
     }
 }
 
@@ -137,6 +149,19 @@ impl Facts for View<'_> {
 
     fn tls_version(&self) -> Option<&str> {
         self.client.tls
+    }
+
+    fn country(&self) -> Option<&str> {
+        let client = self.client;
+        client
+            .country
+            .get_or_init(|| client.geo.country(client.address))
+            .as_ref()
+            .map(Country::as_str)
+    }
+
+    fn asn(&self) -> Option<u32> {
+        self.client.geo.asn(self.client.address)
     }
 
     fn status(&self) -> Option<u16> {

@@ -190,6 +190,46 @@ async fn a_reader_that_stalls_a_stream_is_cut_and_the_others_go_on() {
     assert_eq!(read_ready(&mut stalled).1, Some(Err(Cut::Slow)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_a_stream_in_small_pieces_does_not_stall_it() {
+    let (store, _) = store_of(2 * MIB);
+    let (key, headers) = (key("/huge"), HeaderMap::new());
+    let (entry, mut writer) = store.insert(incoming(&key, &headers, stored(Some(2 * MIB))));
+    assert!(!writer.keeps());
+    let mut reader = entry.body.reader(0..u64::MAX);
+    let reading = tokio::spawn(async move {
+        let mut at = 0;
+        while let Some(piece) = poll_fn(|context| reader.poll_piece(context, 512)).await {
+            let piece = piece.unwrap();
+            assert!(piece.len() <= 512 && piece == bytes(at..at + piece.len() as u64));
+            at += piece.len() as u64;
+            // A chunk takes longer than `stall_timeout`, a piece does not.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        at
+    });
+    for at in (0..2 * MIB).step_by(4096) {
+        writer.write(bytes(at..at + 4096)).await.unwrap();
+        assert!(entry.body.bytes() <= 8 * KIB);
+    }
+    assert!(!finish(writer).unwrap());
+    assert_eq!(reading.await.unwrap(), 2 * MIB);
+}
+
+#[tokio::test]
+async fn a_small_body_is_read_in_pieces_too() {
+    let (store, _) = store_of(2 * MIB);
+    let entry = fill(&store, &key("/small"), 1000);
+    let mut reader = entry.body.reader(100..u64::MAX);
+    let mut lengths = Vec::new();
+    while let Some(piece) = poll_fn(|context| reader.poll_piece(context, 400)).await {
+        let (piece, at) = (piece.unwrap(), 1000 - reader.remaining().unwrap());
+        assert_eq!(piece, bytes(at - piece.len() as u64..at));
+        lengths.push(piece.len());
+    }
+    assert_eq!(lengths, [400, 400, 100]);
+}
+
 #[tokio::test]
 async fn a_stream_that_nobody_reads_is_abandoned() {
     let (store, _) = store_of(2 * MIB);
