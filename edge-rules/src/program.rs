@@ -117,6 +117,18 @@ impl Program {
         !self.rules_of(phase).is_empty()
     }
 
+    /// Whether any rule calls this function.
+    pub fn calls(&self, function: Function) -> bool {
+        self.nodes.iter().any(|node| matches!(node, Node::Call(called, _) if *called == function))
+    }
+
+    /// Whether any rule looks at the body of the request.
+    pub fn reads_body(&self) -> bool {
+        self.nodes.iter().any(|node| {
+            matches!(node, Node::Fact(Field::Body) | Node::Listed(Keyed::FormArgument, _))
+        })
+    }
+
     /// The name of the rule with this number, from 0; empty if it has none.
     pub fn rule_name(&self, number: u32) -> &str {
         let rule = self.rules.iter().find(|rule| rule.number == number);

@@ -49,6 +49,12 @@ enum QueryCondition {
 }
 
 impl Pattern {
+    /// The pattern that every path and query matches.
+    pub(super) fn all() -> Self {
+        let (start, middle) = ("".into(), Vec::new());
+        Pattern { start, middle, end: End::Text("".into()), query: QueryCondition::Any }
+    }
+
     /// Compiles a pattern.
     ///
     /// # Errors

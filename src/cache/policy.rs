@@ -74,6 +74,32 @@ pub struct Policy {
     pub store_set_cookie: bool,
     /// See [`Settings::store_authorized`].
     pub store_authorized: bool,
+    /// What a customer's rules add to the key, each with its length before it; usually empty.
+    pub key_texts: Vec<Box<[u8]>>,
+    /// Tags that a customer's rules give to what is stored.
+    pub tags: Vec<Box<str>>,
+}
+
+impl Policy {
+    /// The same, but what is stored lives so long, whatever the origin says of its lifetime. What the
+    /// origin calls private or not to be stored stays so.
+    pub fn living(mut self, lifetime: Duration) -> Self {
+        self.rules.insert(0, CompiledRule::for_all(lifetime));
+        self
+    }
+
+    /// The same, but it may be served stale for so long, while it is refreshed or the origin fails.
+    pub fn stale_for(mut self, window: Duration) -> Self {
+        self.stale_while_revalidate = Some(window);
+        self.stale_if_error = Some(window);
+        self
+    }
+
+    /// The same, but past the cache.
+    pub fn bypassing(mut self) -> Self {
+        self.no_cache.insert(0, CompiledRule::for_all(Duration::ZERO));
+        self
+    }
 }
 
 impl Default for Policy {
@@ -121,6 +147,8 @@ impl Policy {
             client_directives: settings.client_directives,
             store_set_cookie: settings.store_set_cookie,
             store_authorized: settings.store_authorized,
+            key_texts: Vec::new(),
+            tags: Vec::new(),
         }
     }
 

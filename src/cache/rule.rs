@@ -41,6 +41,11 @@ impl CompiledRule {
         Some(CompiledRule { pattern, status, lifetime, force })
     }
 
+    /// For every path and status.
+    pub(super) fn for_all(lifetime: Duration) -> Self {
+        CompiledRule { pattern: Pattern::all(), status: Vec::new(), lifetime, force: false }
+    }
+
     /// Whether the rule is for this request and status. Without a status only a rule for every
     /// status can be. The query is the client's: a condition on a parameter that the site drops
     /// still works.

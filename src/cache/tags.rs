@@ -1,7 +1,7 @@
 //! The tags by which an origin groups its responses, to be purged together: `Surrogate-Key` and
 //! `Cache-Tag`, in the forms that two networks made known.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 
 /// Tags separated by spaces.
@@ -25,6 +25,15 @@ pub fn of(hidden: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .take(MOST)
 }
 
+/// Gives a response more tags, one field line each; those that no field can hold are left out.
+pub fn add(headers: &mut HeaderMap, tags: &[Box<str>]) {
+    for tag in tags {
+        if let Ok(value) = HeaderValue::from_str(tag) {
+            headers.append(SURROGATE_KEY, value);
+        }
+    }
+}
+
 /// A number for a tag, the same in every process; case counts.
 pub fn hash(tag: &[u8]) -> u64 {
     first_word(Sha256::digest(tag).as_slice())
@@ -38,7 +47,6 @@ pub(super) fn first_word(digest: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn both_fields_count_each_in_its_own_form() {

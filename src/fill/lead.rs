@@ -8,12 +8,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Body as _;
 
 use super::flight::{Flight, What};
-use super::order::{Asked, Order, Wire};
+use super::order::{Asked, OnHead, Order, Wire};
 use super::{Answered, COUNTERS, Flights, Inquiry};
 use crate::cache::partial::{self, Completion, Piece};
 use crate::cache::reuse::Failure;
 use crate::cache::validate::conditional_headers;
-use crate::cache::{self, Key, Policy, Reason, Reuse, Stored};
+use crate::cache::{self, Key, Policy, Reason, Reuse, Stored, tags};
 use crate::clock::Timestamp;
 use crate::header::no_vary_search::NoVarySearch;
 use crate::header::range;
@@ -31,6 +31,7 @@ pub(super) struct Lead {
     /// Whether no client waits for it.
     pub(super) background: bool,
     policy: Arc<Policy>,
+    on_head: Option<OnHead>,
     key: Key,
     asked: Asked,
     /// The range that the client wants, where that is all that is fetched.
@@ -88,7 +89,7 @@ impl Lead {
         order: Order,
         background: bool,
     ) -> Self {
-        let Order { policy, group, outbound } = order;
+        let Order { policy, group, outbound, on_head } = order;
         Lead {
             flights: flights.clone(),
             flight: flight.clone(),
@@ -97,6 +98,7 @@ impl Lead {
             base: inquiry.base.cloned(),
             background,
             policy,
+            on_head,
             key: inquiry.key.clone(),
             asked: Asked::new(&inquiry.request),
             range: inquiry.range.cloned(),
@@ -170,7 +172,18 @@ impl Lead {
         // In this order: a purge that comes while the origin is asked holds for its answer.
         let fill_seq = self.store().purge_seq();
         let asked = self.flights.clock.now();
-        let inbound = upstream::send(&self.group, outbound).await?;
+        let mut inbound = upstream::send(&self.group, outbound).await?;
+        let head = &mut inbound.head;
+        if let Some(on_head) = &self.on_head
+            && let Some(policy) = on_head(head.status, &mut head.headers, &self.policy)
+        {
+            self.policy = policy;
+        }
+        // A 304 that names no tags leaves those that are stored.
+        if head.status != StatusCode::NOT_MODIFIED || head.headers.contains_key(tags::SURROGATE_KEY)
+        {
+            tags::add(&mut head.headers, &self.policy.tags);
+        }
         Ok((inbound, Times { asked, came: self.flights.clock.now(), fill_seq }))
     }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout;
 
-pub use order::Order;
+pub use order::{OnHead, Order};
 pub use settings::Settings;
 
 use crate::cache::{self, Key, Policy, Reason, Request};

@@ -1,13 +1,18 @@
 //! A request that outlives the client's: owned by the task that fetches, sent as often as it takes.
 
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::cache::validate::strip_conditions;
 use crate::cache::{Policy, Request};
 use crate::header::present::Present;
 use crate::upstream::{self, Group, Outbound, Upload};
 use std::sync::Arc;
+
+/// Looks at the head of the origin's response before it is judged, and may change its fields; returns
+/// the policy to judge it by, if not the order's.
+pub type OnHead =
+    Arc<dyn Fn(StatusCode, &mut HeaderMap, &Policy) -> Option<Arc<Policy>> + Send + Sync>;
 
 /// What it takes to ask the origin. Made only by the client that leads.
 pub struct Order {
@@ -17,6 +22,8 @@ pub struct Order {
     pub group: Arc<Group>,
     /// The request, a GET without a body. Its conditions and ranges are replaced by the fill's own.
     pub outbound: Outbound,
+    /// What looks at the response's head first.
+    pub on_head: Option<OnHead>,
 }
 
 /// The request as the client made it, but for its conditions and range.

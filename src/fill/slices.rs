@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use tokio::task::JoinHandle;
 
-use super::order::{Asked, Order, Wire};
+use super::order::{Asked, OnHead, Order, Wire};
 use super::{COUNTERS, Flights, Inquiry, Outcome};
 use crate::cache::slices::Slices;
 use crate::cache::{Key, Policy, same_bytes};
@@ -32,6 +32,7 @@ pub struct Conductor {
     group: Arc<Group>,
     asked: Asked,
     wire: Wire,
+    on_head: Option<OnHead>,
     /// Whether to ask ahead: not where nothing is kept.
     ahead: bool,
 }
@@ -47,7 +48,7 @@ impl Conductor {
         order: Order,
         ahead: bool,
     ) -> Arc<Self> {
-        let Order { policy, group, outbound } = order;
+        let Order { policy, group, outbound, on_head } = order;
         Arc::new(Conductor {
             flights: flights.clone(),
             key: inquiry.key.clone(),
@@ -55,6 +56,7 @@ impl Conductor {
             group,
             asked: Asked::new(&inquiry.request),
             wire: Wire::new(outbound),
+            on_head,
             ahead,
         })
     }
@@ -107,6 +109,7 @@ impl Conductor {
             policy: self.policy.clone(),
             group: self.group.clone(),
             outbound: self.wire.outbound(|_| {}),
+            on_head: self.on_head.clone(),
         };
         // What comes faster than it can be written would be lost for the next client.
         self.flights.store.caught_up(first).await;

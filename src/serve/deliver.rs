@@ -206,7 +206,7 @@ pub fn deliver(
 
 /// The age and freshness of what has just come, or comes although it is stale.
 fn judge_now(serve: &Serve, asked: &Asked, entry: &Entry) -> Judgement {
-    cache::judge(&asked.site().policy, &asked.request(), &entry.stored, serve.clock.now())
+    cache::judge(asked.policy(), &asked.request(), &entry.stored, serve.clock.now())
 }
 
 /// Fields that are for the client that asked the origin and for no other.
@@ -230,7 +230,7 @@ fn from_entry(
     sent: Option<Range<u64>>,
     further: Further,
 ) -> Result<Response<Body>, Refusal> {
-    let (stored, policy) = (&entry.stored, &asked.site().policy);
+    let (stored, policy) = (&entry.stored, asked.policy());
     let (method, fields, present) = (&asked.head.method, &asked.head.headers, asked.present);
     let precondition = match present.has(Present::CONDITIONS) {
         true => cache::precondition(method, fields, stored.status, &stored.headers),

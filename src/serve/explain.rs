@@ -181,7 +181,8 @@ impl Serve {
             Ok(identity) => identity,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let verdict = rules::explain(self, &client, &identity, &mut head, &mut told.rules);
+        let (verdict, policy) =
+            rules::explain(self, &client, &identity, &mut head, &mut told.rules);
         match verdict {
             rules::Verdict::GoOn => {}
             rules::Verdict::Answer(response) => {
@@ -192,7 +193,7 @@ impl Serve {
         }
         told.target = head.uri.path_and_query().map(ToString::to_string);
         let present = Present::of(&head.headers);
-        let mut asked = match Asked::new(identity, head, present) {
+        let mut asked = match Asked::new(identity, head, present, policy) {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -278,7 +279,7 @@ fn parse(question: &Question) -> Result<(Parts, Scheme), String> {
 fn describe(asked: &Asked, entry: &Entry, selected: bool, now: Timestamp) -> StoredVariant {
     let stored = &entry.stored;
     let lifetimes = &stored.lifetimes;
-    let judgement: Judgement = cache::judge(&asked.site().policy, &asked.request(), stored, now);
+    let judgement: Judgement = cache::judge(asked.policy(), &asked.request(), stored, now);
     let vary = stored.vary.iter().flat_map(|spec| spec.names().iter().map(|name| name.to_string()));
     StoredVariant {
         selected,

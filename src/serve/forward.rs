@@ -17,6 +17,7 @@ use crate::header::{
 use crate::serve::Serve;
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::Asked;
+use crate::serve::rules;
 use crate::upstream::{self, Outbound, Upload};
 
 /// Fields that make some origins answer another method than the one that the cache knows.
@@ -44,7 +45,7 @@ fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderM
     if head.headers.get(header::TE).is_some_and(|te| te == "trailers") {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if asked.site().policy.enabled {
+    if asked.policy().enabled {
         // Variants differ by the codings that we know, so the origin must not choose another one.
         accept_encoding::reduce(&mut headers);
     }
@@ -91,12 +92,14 @@ fn name_the_client(headers: &mut HeaderMap, client: IpAddr, host: &str, scheme: 
 /// The request for the origin.
 pub fn outbound(serve: &Serve, exchange: &Exchange, asked: &Asked, body: Upload) -> Outbound {
     let interim = exchange.connection.interim();
+    let (mut path, mut headers) = (asked.target.clone(), request_headers(serve, exchange, asked));
+    rules::on_origin_request(exchange, &mut path, &mut headers);
     Outbound {
         method: asked.head.method.clone(),
         scheme: asked.identity.scheme,
         host: asked.identity.authority.clone(),
-        path: asked.target.clone(),
-        headers: request_headers(serve, exchange, asked),
+        path,
+        headers,
         body,
         body_limit: asked.site().respond.max_upload.0,
         on_interim: interim.map(|interim| {

@@ -29,7 +29,7 @@ pub async fn ask(
     let sent = serve.clock.now();
     let inbound = pass::ask(serve, exchange, asked, Upload::Empty).await?;
     if let Some(entry) = base {
-        let (policy, request, now) = (&asked.site().policy, asked.request(), serve.clock.now());
+        let (policy, request, now) = (asked.policy(), asked.request(), serve.clock.now());
         let (status, fields) = (inbound.head.status, &inbound.head.headers);
         match cache::head_effect(policy, &request, &entry.stored, status, fields, (sent, now)) {
             HeadEffect::Update(updated) if updated.drop.is_none() => {

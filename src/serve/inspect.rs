@@ -31,7 +31,7 @@ impl Serve {
     /// It is no URL, or one of no site.
     pub async fn inspect(&self, order: &Order) -> Result<Inspected, String> {
         let asked = self.asked(&order.url)?;
-        let question = plan::question(self, asked.site(), &asked.request());
+        let question = plan::question(self, asked.site(), asked.policy(), &asked.request());
         let stored = self.store.inspect(&question.to_key(), order.verify).await;
         Ok(Inspected { stored })
     }

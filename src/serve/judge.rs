@@ -74,7 +74,7 @@ pub fn judge_found(asked: &Asked, plan: &Plan, found: Lookup, now: Timestamp) ->
 
 /// Judges one entry.
 fn weigh(asked: &Asked, entry: Arc<Entry>, now: Timestamp) -> Finding {
-    let judgement = cache::judge(&asked.site().policy, &asked.request(), &entry.stored, now);
+    let judgement = cache::judge(asked.policy(), &asked.request(), &entry.stored, now);
     match judgement.reuse {
         // Bytes may be missing: a range was stored, or the client wants another one.
         Reuse::Fresh | Reuse::Stale | Reuse::StaleWhileRevalidate

@@ -14,6 +14,7 @@ use crate::serve::exchange::Exchange;
 use crate::serve::forward;
 use crate::serve::plan::{Asked, Plan};
 use crate::serve::range;
+use crate::serve::rules;
 use crate::serve::slices;
 use crate::store::Entry;
 use crate::upstream::{Fault, Inbound, Upload};
@@ -121,15 +122,16 @@ pub(super) fn inquiry<'a>(
     range: Option<&'a HeaderValue>,
     base: Option<&'a Arc<Entry>>,
 ) -> Inquiry<'a> {
-    Inquiry { key: plan.key(), policy: &asked.site().policy, request: asked.request(), range, base }
+    Inquiry { key: plan.key(), policy: asked.policy(), request: asked.request(), range, base }
 }
 
 /// What it takes to ask the origin.
 pub(super) fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
     Order {
-        policy: Arc::clone(&asked.site().policy),
+        policy: Arc::clone(asked.policy()),
         group: Arc::clone(&asked.site().group),
         outbound: forward::outbound(serve, exchange, asked, Upload::Empty),
+        on_head: rules::on_head(exchange),
     }
 }
 
@@ -142,8 +144,7 @@ fn stale(
 ) -> Option<Obtained> {
     let entry = base.filter(|entry| range::has_all(asked, entry))?;
     let now = serve.clock.now();
-    let leave =
-        usable_on_error(&asked.site().policy, &asked.request(), &entry.stored, failure, now)?;
+    let leave = usable_on_error(asked.policy(), &asked.request(), &entry.stored, failure, now)?;
     Some(Obtained::stale(Arc::clone(entry), leave))
 }
 

@@ -123,12 +123,12 @@ impl Serve {
         let mut present = Present::of(&head.headers);
         let identity = identify::identify(self, exchange, &head, present)?;
         admit::admit(self, &identity.site, &head, present)?;
-        if let Some(response) =
-            rules::on_request(self, exchange, &identity, &mut head, &mut present)?
-        {
-            return Ok(response);
-        }
-        let mut asked = Asked::new(identity, head, present)?;
+        let ruled = rules::on_request(self, exchange, &identity, &mut head, &mut present)?;
+        let policy = match ruled {
+            rules::Course::Answered(response) => return Ok(response),
+            rules::Course::On(policy) => policy,
+        };
+        let mut asked = Asked::new(identity, head, present, policy)?;
         match plan::plan(self, &asked, !upload.is_end_stream()) {
             Course::Pass(reason) => {
                 asked.tell_scheme();

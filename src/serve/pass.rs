@@ -57,7 +57,7 @@ pub async fn past(
     exchange.decided(Reason::Uncacheable);
     let sent = serve.clock.now();
     let inbound = ask(serve, exchange, asked, Upload::Empty).await?;
-    let (policy, request, head) = (&asked.site().policy, asked.request(), &inbound.head);
+    let (policy, request, head) = (asked.policy(), asked.request(), &inbound.head);
     let now = serve.clock.now();
     if cache::storable(policy, &request, head.status, &head.headers, sent, now).is_ok() {
         serve.store.unmark(plan.key());
@@ -120,7 +120,9 @@ fn invalidate(serve: &Serve, asked: &Asked, inbound: &Inbound) {
             None => (target.as_str(), None),
         };
         let request = cache::Request { path, query, ..request };
-        serve.flights.invalidate(&plan::question(serve, asked.site(), &request).to_key());
+        serve
+            .flights
+            .invalidate(&plan::question(serve, asked.site(), asked.policy(), &request).to_key());
     }
 }
 
@@ -131,7 +133,7 @@ fn key_for_get(serve: &Serve, asked: &Asked, inbound: &Inbound, newest: u64) -> 
     if asked.head.method != Method::POST || !headers.contains_key(header::CONTENT_LOCATION) {
         return None;
     }
-    let key = plan::question(serve, asked.site(), &asked.request()).to_key();
+    let key = plan::question(serve, asked.site(), asked.policy(), &asked.request()).to_key();
     let tags = || tags::of(headers).map(tags::hash).collect();
     serve.store.is_current(&key, newest, tags).then_some(key)
 }
@@ -146,7 +148,7 @@ fn keep_for_get(
     sent: Timestamp,
 ) -> Obtained {
     let (request, status) = (asked.request(), inbound.head.status);
-    match serve.flights.adopt(&asked.site().policy, key, &request, inbound, sent) {
+    match serve.flights.adopt(asked.policy(), key, &request, inbound, sent) {
         Ok((entry, once)) => Obtained::fetched(entry, reason, Some(status), true, false).with(once),
         Err(inbound) => Obtained::streamed(*inbound, reason),
     }

@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
-use crate::cache::{self, Intake, Key, Question, Reason, query};
+use crate::cache::{self, Intake, Key, Policy, Question, Reason, query};
 use crate::header::present::Present;
 use crate::header::{cookie, forwarded, hop_by_hop};
 use crate::serve::Serve;
@@ -27,6 +27,8 @@ pub struct Asked {
     pub upgrade: Option<OnUpgrade>,
     /// The path and query as they go upstream.
     pub target: PathAndQuery,
+    /// The policy that rules made of the site's.
+    ruled: Option<Arc<Policy>>,
 }
 
 impl Asked {
@@ -38,6 +40,7 @@ impl Asked {
         identity: Arc<Identity>,
         mut head: Parts,
         mut present: Present,
+        ruled: Option<Arc<Policy>>,
     ) -> Result<Self, Refusal> {
         let bad = |what| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, what).closing();
         let given = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
@@ -63,9 +66,9 @@ impl Asked {
         if present.has(Present::CONNECTION) || present.has(Present::UPGRADE) {
             present = Present::of(&head.headers);
         }
-        let mut asked = Asked { identity, head, present, upgrade, target };
+        let mut asked = Asked { identity, head, present, upgrade, target, ruled };
         if present.has(Present::FORWARDED_PROTO)
-            || asked.site().policy.key_headers.contains(&forwarded::X_FORWARDED_PROTO)
+            || asked.policy().key_headers.contains(&forwarded::X_FORWARDED_PROTO)
         {
             asked.tell_scheme();
         }
@@ -83,6 +86,11 @@ impl Asked {
     /// The site.
     pub fn site(&self) -> &Site {
         &self.identity.site
+    }
+
+    /// The cache policy for this request: the site's, unless rules made another of it.
+    pub fn policy(&self) -> &Arc<Policy> {
+        self.ruled.as_ref().unwrap_or(&self.identity.site.policy)
     }
 
     /// The request as the cache sees it.
@@ -154,10 +162,10 @@ pub fn plan(serve: &Serve, asked: &Asked, has_body: bool) -> Course {
         return Course::Pass(Reason::RequestBody);
     }
     let request = asked.request();
-    match cache::intake(&asked.site().policy, &request) {
+    match cache::intake(asked.policy(), &request) {
         Intake::Pass(reason) => Course::Pass(reason),
         Intake::Lookup { only_if_cached } => Course::Cache(Plan {
-            question: question(serve, asked.site(), &request),
+            question: question(serve, asked.site(), asked.policy(), &request),
             key: OnceLock::new(),
             range: single_range(asked),
             only_if_cached,
@@ -166,8 +174,13 @@ pub fn plan(serve: &Serve, asked: &Asked, has_body: bool) -> Course {
 }
 
 /// The key of a URL of the site, to look with.
-pub fn question(serve: &Serve, site: &Site, request: &cache::Request<'_>) -> Question {
-    let (policy, number) = (&site.policy, site.number);
+pub fn question(
+    serve: &Serve,
+    site: &Site,
+    policy: &Policy,
+    request: &cache::Request<'_>,
+) -> Question {
+    let number = site.number;
     let rule = serve
         .store
         .has_search_rules()
@@ -187,6 +200,6 @@ fn single_range(asked: &Asked) -> Option<HeaderValue> {
     }
     let mut lines = asked.head.headers.get_all(header::RANGE).iter();
     let (Some(value), None) = (lines.next(), lines.next()) else { return None };
-    let most = asked.site().policy.max_ranges.min(1);
+    let most = asked.policy().max_ranges.min(1);
     crate::header::range::parse(value.as_bytes(), most).map(|_| value.clone())
 }

@@ -138,7 +138,7 @@ impl Serve {
         let refused = |_| bad("no request could be for it".into());
         let identity = Identity::new(site, scheme, authority.as_str(), 0).map_err(refused)?;
         let present = Present::of(&head.headers);
-        Asked::new(identity, head, present).map_err(refused)
+        Asked::new(identity, head, present, None).map_err(refused)
     }
 
     fn site_of(&self, host: &str) -> Result<std::sync::Arc<Site>, String> {

@@ -25,7 +25,7 @@ pub fn has_all(asked: &Asked, entry: &Entry) -> bool {
     if *method == Method::HEAD || condition != Precondition::Proceed {
         return true;
     }
-    match cache::select(&asked.site().policy, method, fields, stored) {
+    match cache::select(asked.policy(), method, fields, stored) {
         Selection::Whole => entry.is_whole(),
         Selection::One(range) => entry.body.has(range),
         Selection::Many(ranges) => ranges.into_iter().all(|range| entry.body.has(range)),
@@ -40,7 +40,7 @@ pub fn first(asked: &Asked, entry: &Entry) -> Option<Range<u64>> {
     if *method == Method::HEAD || condition != Precondition::Proceed {
         return None;
     }
-    match cache::select(&asked.site().policy, method, fields, stored) {
+    match cache::select(asked.policy(), method, fields, stored) {
         Selection::Whole => Some(0..u64::MAX),
         Selection::One(range) => Some(range),
         Selection::Many(ranges) => ranges.into_iter().next(),

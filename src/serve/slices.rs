@@ -28,7 +28,7 @@ pub fn first(
     plan: &Plan,
     base: Option<&Arc<Entry>>,
 ) -> Option<HeaderValue> {
-    let mode = asked.site().policy.slice;
+    let mode = asked.policy().slice;
     let several = asked.present.has(Present::RANGE) && plan.range.is_none();
     if mode == SliceMode::Never || several || asked.head.method != Method::GET {
         return None;
@@ -99,7 +99,7 @@ pub fn rescue(
     exchange.ahead.as_ref()?;
     let large = entry.stored.total.is_some_and(|total| total > WORTH_RESCUING);
     let joins = large && partial::completion(&entry.stored, &(0..1)).is_some();
-    if !joins || asked.site().policy.slice == SliceMode::Never {
+    if !joins || asked.policy().slice == SliceMode::Never {
         return None;
     }
     let inquiry = miss::inquiry(asked, plan, None, Some(entry));

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use edge_rules::{Limits, Program};
+use edge_rules::{Function, Limits, Program};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
@@ -147,7 +147,19 @@ fn checked_rules(
             (None, _) => found.suggest(format!("{others} more rules are wrong")),
         }
     })?;
+    if let Some(what) = not_here(&program) {
+        let (start, end) = (rules.span().start, rules.span().end);
+        return Err(Diagnostic::at(file, text, start..end, format!("{what} in a node")));
+    }
     Ok((!program.is_empty()).then(|| Arc::new(program)))
+}
+
+/// What a rule set asks for that the language has and a node does not do.
+fn not_here(program: &Program) -> Option<&'static str> {
+    if program.reads_body() || program.calls(Function::SetBody) {
+        return Some("rules cannot look at a request's body, nor set it,");
+    }
+    program.calls(Function::Origin).then_some("rules cannot choose the origin")
 }
 
 /// Reads only the hosts of a document that was validated before, in the table's form.

@@ -181,6 +181,113 @@ async fn a_bad_set_changes_nothing_and_says_where() {
     assert_eq!((answer.header("x-set").as_str(), answer.hit()), ("two", true));
 }
 
+#[tokio::test]
+async fn rules_decide_how_long_under_which_key_and_with_which_tags_something_is_kept() {
+    let (edge, origin) = edge(
+        r#"
+[[rules]]
+when = 'starts_with(http.request.uri.path, "/long")'
+do = { cache = { ttl = "1h", tags = ["long"] } }
+[[rules]]
+when = 'starts_with(http.request.uri.path, "/device")'
+do = { cache = { key = '{http.request.headers["x-device"]}' } }
+[[rules]]
+when = 'exists(http.request.cookies["user"])'
+do = { cache = { bypass = true } }
+[[rules]]
+phase = "cache"
+when = 'http.response.headers["x-keep"] eq "yes"'
+do = { cache = { ttl = "2h", tags = ["kept"] }, set_response_header = { "X-Kept" = "two hours" } }
+"#,
+    )
+    .await;
+    for path in ["/long", "/device", "/kept", "/plain"] {
+        origin.on(path, move |seen| {
+            let device = seen.header("x-device").unwrap_or_default();
+            Reply::text(200, &format!("{path} for {device}"))
+                .header("Cache-Control", "max-age=0")
+                .header("X-Keep", if path == "/kept" { "yes" } else { "no" })
+        });
+    }
+    for hit in [false, true] {
+        let answer = edge.get("/long").await;
+        assert_eq!((answer.whole(200), answer.hit()), (b"/long for ".as_slice(), hit));
+        let kept = edge.get("/kept").await;
+        assert_eq!((kept.hit(), kept.header("x-kept").as_str()), (hit, "two hours"));
+        assert!(!edge.get("/plain").await.hit());
+        for device in ["phone", "desk"] {
+            let answer = edge.get_with("/device", &[("X-Device", device)]).await;
+            assert_eq!(answer.text(), format!("/device for {device}"));
+        }
+    }
+    assert!(
+        edge.get_with("/long", &[("Cookie", "user=1")]).await.cache_status().contains("bypass")
+    );
+    let config = edge.path("node.toml").display().to_string();
+    for tag in ["long", "kept"] {
+        let (status, text) = command(&["purge", "--tag", tag, "--hard", "-c", &config]).await;
+        assert!(status.success(), "{text}");
+    }
+    assert!(!edge.get("/long").await.hit());
+    assert!(!edge.get("/kept").await.hit());
+}
+
+#[tokio::test]
+async fn rules_change_what_goes_to_the_origin_and_by_which_method() {
+    let (edge, origin) = edge(
+        r#"
+[[rules]]
+phase = "origin-request"
+do = { set_request_header = { "X-Token" = "secret {http.host}" }, rewrite = "/bucket{http.request.uri.path}" }
+[[rules]]
+text = "$WHEN($EQ($_URI, /ask))$SET_METHOD(POST)"
+"#,
+    )
+    .await;
+    page(&origin, "/bucket/a", 200, "a");
+    page(&origin, "/bucket/ask", 200, "asked");
+    for hit in [false, true] {
+        let answer = edge.get("/a?x=1").await;
+        assert_eq!((answer.whole(200), answer.hit()), (b"a".as_slice(), hit));
+    }
+    assert_eq!(edge.get("/ask").await.whole(200), b"asked");
+    let seen = origin.seen();
+    assert_eq!((seen.len(), seen[0].target.as_str()), (2, "/bucket/a?x=1"));
+    assert_eq!(seen[0].header("x-token").as_deref(), Some("secret a.test"));
+    assert_eq!(seen[1].method, "POST");
+}
+
+#[tokio::test]
+async fn a_paced_response_takes_its_time() {
+    let (edge, origin) =
+        edge("[[rules]]\ntext = \"$LIMIT_RATE_AFTER(20, k)$LIMIT_RATE(100, k)\"\n").await;
+    let proof = Proof::new("a.test", "/slow", 1, 220 << 10);
+    origin.serves("/slow", "max-age=60", &proof);
+    for hit in [false, true] {
+        let begun = std::time::Instant::now();
+        let answer = edge.get("/slow").await;
+        proof.check_whole(answer.whole(200));
+        // 200 KiB at 100 KiB/s, less the burst of a quarter of a second.
+        assert!(answer.hit() == hit && begun.elapsed().as_millis() > 1700, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn rules_know_the_country_of_a_client() {
+    let origin = Origin::start().await;
+    page(&origin, "/a", 200, "a");
+    let rules =
+        "[[rules]]\nwhen = 'ip.src.country in {\"CN\"}'\ndo = { respond = { status = 451 } }\n";
+    let database = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/geo/country.mmdb");
+    let setup = Edge::setup().site("a", &site(&["a.test"], &origin, rules));
+    let edge = setup.node(&format!("[geo]\ncountry = {database:?}\n")).start().await;
+    assert_eq!(edge.get("/a").await.whole(200), b"a");
+    let config = edge.path("node.toml").display().to_string();
+    let ask = ["explain", "http://a.test/a", "-c", &config, "--client", "192.0.2.7"];
+    let (_, text) = command(&ask).await;
+    assert!(text.contains("refused  451 (45110999)"), "{text}");
+}
+
 /// Runs `brink rules` in the project's folder.
 async fn tool(arguments: &[&str]) -> (i32, String) {
     let (status, text) = command(&[&["rules"], arguments].concat()).await;

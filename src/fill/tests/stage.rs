@@ -204,7 +204,7 @@ impl Stage {
             on_interim: None,
             upgrade: None,
         };
-        Order { policy: self.policy.clone(), group: self.group.clone(), outbound }
+        Order { policy: self.policy.clone(), group: self.group.clone(), outbound, on_head: None }
     }
 
     /// What is stored for a path, if a plain request finds it.

@@ -1,20 +1,23 @@
 //! Carries out what rules decided.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use edge_rules::{Action, Header};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
+use crate::cache::Policy;
 use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
 use crate::serve::pace::Pace;
-use crate::serve::rules::Ruled;
 
-/// How a request goes on after its rules.
+/// What a set of rules comes to.
 pub enum Verdict {
-    /// Nothing has answered it.
+    /// Nothing has answered the request.
     GoOn,
     /// A rule has answered it.
     Answer(Response<Body>),
@@ -22,63 +25,147 @@ pub enum Verdict {
     Refuse(Refusal),
 }
 
-/// Changes a request as its rules say, and keeps for later what is about its answer.
-pub fn change(head: &mut Parts, ruled: &mut Ruled, actions: Vec<Action>) -> Verdict {
-    let mut removed = Vec::new();
-    let mut target = None;
+/// What the rules of the request phase came to; the request itself is changed already.
+pub struct Effects {
+    pub verdict: Verdict,
+    /// What the answer's fields become.
+    pub edits: Vec<Action>,
+    pub pace: Pace,
+    pub error_pages: Vec<(Box<[u16]>, Box<str>)>,
+    /// The cache policy in place of the site's.
+    pub policy: Option<Arc<Policy>>,
+}
+
+/// Changes a request as its rules say, and gathers what is to be done later.
+pub fn change(head: &mut Parts, policy: &Policy, actions: Vec<Action>) -> Effects {
+    let mut pace = Pace::default();
+    let mut error_pages = Vec::new();
+    let (mut removed, mut target, mut ruled) = (Vec::new(), None, None);
+    let mut left = Vec::new();
     for action in actions {
         match action {
-            Action::AddRequestHeader(header) => add(&mut head.headers, &header),
-            Action::SetRequestHeader(header) => set(&mut head.headers, &header),
-            Action::RemoveRequestHeader(name) => drop(head.headers.remove(&*name)),
             Action::RemoveArgument(name) => removed.push(name),
-            Action::Rewrite(to) => target = Some(to),
-            Action::Redirect { status, location } => {
-                ruled.error_pages.clear();
-                return Verdict::Answer(redirect(status, &location));
+            Action::Rewrite(to) => target = PathAndQuery::try_from(&*to).ok(),
+            Action::SetMethod(method) => ask_by(&mut head.method, method),
+            Action::ErrorPage { statuses, location } => error_pages.push((statuses, location)),
+            action => {
+                if !change_fields(&mut head.headers, &action)
+                    && !change_policy(policy, &mut ruled, &action)
+                {
+                    left.push(action);
+                }
             }
-            Action::Respond { status, body, content_type } => {
-                ruled.error_pages.clear();
-                return respond(status, body, content_type.as_deref());
-            }
-            Action::LimitRate(rate) => ruled.pace.rate = rate,
-            Action::LimitRateAfter(after) => ruled.pace.after = after,
-            Action::ErrorPage { statuses, location } => {
-                ruled.error_pages.push((statuses, location))
-            }
-            edit => ruled.response.push(edit),
         }
     }
-    let target = match target {
-        Some(target) => PathAndQuery::try_from(&*target).ok(),
-        None if removed.is_empty() => None,
-        None => without_arguments(&head.uri, &removed),
-    };
+    let (verdict, edits) = split(left, &mut pace);
+    if !matches!(verdict, Verdict::GoOn) {
+        error_pages.clear();
+    }
+    if target.is_none() && !removed.is_empty() {
+        target = without_arguments(&head.uri, &removed);
+    }
     if let Some(target) = target {
         ask_for(&mut head.uri, target);
     }
-    Verdict::GoOn
+    Effects { verdict, edits, pace, error_pages, policy: ruled.map(Arc::new) }
 }
 
-/// Changes an answer's fields as the rules say; a rule may answer anew, which ends them.
-pub fn change_answer(headers: &mut HeaderMap, pace: &mut Pace, actions: Vec<Action>) -> Verdict {
+/// Changes what goes to the origin.
+pub fn change_outbound(target: &mut PathAndQuery, headers: &mut HeaderMap, actions: Vec<Action>) {
     for action in actions {
+        match &action {
+            Action::Rewrite(to) => {
+                if let Ok(to) = PathAndQuery::try_from(&**to) {
+                    *target = to;
+                }
+            }
+            action => {
+                change_fields(headers, action);
+            }
+        }
+    }
+}
+
+/// Changes the head of what may be stored; returns the policy to judge it by, if it is another.
+pub fn change_stored(
+    headers: &mut HeaderMap,
+    policy: &Policy,
+    actions: Vec<Action>,
+) -> Option<Arc<Policy>> {
+    let mut ruled = None;
+    let (_, edits) = split(
+        actions.into_iter().filter(|it| !change_policy(policy, &mut ruled, it)).collect(),
+        &mut Pace::default(),
+    );
+    edit(headers, &edits);
+    ruled.map(Arc::new)
+}
+
+/// Changes an answer's fields.
+pub fn edit(headers: &mut HeaderMap, edits: &[Action]) {
+    for action in edits {
         match action {
-            Action::AddResponseHeader(header) => add(headers, &header),
-            Action::SetResponseHeader(header) => set(headers, &header),
-            Action::RemoveResponseHeader(name) => drop(headers.remove(&*name)),
-            Action::LimitRate(rate) => pace.rate = rate,
-            Action::LimitRateAfter(after) => pace.after = after,
-            Action::Redirect { status, location } => {
-                return Verdict::Answer(redirect(status, &location));
-            }
-            Action::Respond { status, body, content_type } => {
-                return respond(status, body, content_type.as_deref());
-            }
+            Action::AddResponseHeader(header) => add(headers, header),
+            Action::SetResponseHeader(header) => set(headers, header),
+            Action::RemoveResponseHeader(name) => drop(headers.remove(&**name)),
             _ => {}
         }
     }
-    Verdict::GoOn
+}
+
+/// Parts the answer that a rule makes, if one does, from what happens to any answer.
+pub fn split(actions: Vec<Action>, pace: &mut Pace) -> (Verdict, Vec<Action>) {
+    let mut verdict = Verdict::GoOn;
+    let mut edits = Vec::new();
+    for action in actions {
+        match action {
+            Action::Redirect { status, location } => {
+                verdict = Verdict::Answer(redirect(status, &location));
+            }
+            Action::Respond { status, body, content_type } => {
+                verdict = respond(status, body, content_type.as_deref());
+            }
+            Action::LimitRate(rate) => pace.rate = rate,
+            Action::LimitRateAfter(after) => pace.after = after,
+            edit => edits.push(edit),
+        }
+    }
+    (verdict, edits)
+}
+
+/// Changes a request's fields; false if the action is about something else.
+fn change_fields(headers: &mut HeaderMap, action: &Action) -> bool {
+    match action {
+        Action::AddRequestHeader(header) => add(headers, header),
+        Action::SetRequestHeader(header) => set(headers, header),
+        Action::RemoveRequestHeader(name) => drop(headers.remove(&**name)),
+        _ => return false,
+    }
+    true
+}
+
+/// Changes the cache policy of a request; false if the action is about something else.
+fn change_policy(site: &Policy, ruled: &mut Option<Policy>, action: &Action) -> bool {
+    let before = |ruled: &mut Option<Policy>| ruled.take().unwrap_or_else(|| site.clone());
+    let seconds = |count: &u32| Duration::from_secs(u64::from(*count));
+    let policy = match action {
+        Action::CacheTtl(ttl) => before(ruled).living(seconds(ttl)),
+        Action::CacheStale(window) => before(ruled).stale_for(seconds(window)),
+        Action::CacheBypass => before(ruled).bypassing(),
+        Action::CacheKey(text) => {
+            let mut policy = before(ruled);
+            policy.key_texts.push(text.clone());
+            policy
+        }
+        Action::CacheTag(tag) => {
+            let mut policy = before(ruled);
+            policy.tags.push(tag.clone());
+            policy
+        }
+        _ => return false,
+    };
+    *ruled = Some(policy);
+    true
 }
 
 /// An answer that sends the client elsewhere.
@@ -141,6 +228,17 @@ fn without_arguments(uri: &Uri, removed: &[Box<[u8]>]) -> Option<PathAndQuery> {
         false => format!("{}?{}", uri.path(), kept.join("&")),
     };
     PathAndQuery::try_from(target).ok()
+}
+
+/// Makes the request one by another method. One by HEAD stays so, and no other becomes one: whether
+/// its answer has a body is between the client and us.
+fn ask_by(method: &mut Method, other: &str) {
+    if *method != Method::HEAD
+        && other != "HEAD"
+        && let Ok(other) = Method::from_bytes(other.as_bytes())
+    {
+        *method = other;
+    }
 }
 
 /// Makes the request one for another path and query.

@@ -3,7 +3,9 @@
 //! | phase | when | here |
 //! |---|---|---|
 //! | `request` | after admission, before the cache is asked | [`on_request`] |
-//! | `response`, `error` | when an answer is there, whoever made it | [`on_response`] |
+//! | `origin-request` | on what goes to the origin | [`on_origin_request`] |
+//! | `cache` | when the origin's head is there, before it is judged what to keep | [`on_head`] |
+//! | `response`, then `error` | when an answer is there, whoever made it | [`on_response`] |
 //!
 //! The language is the crate `edge-rules`: facts in, actions out. `view` tells it what there is to
 //! know of a request, `effects` carries out what it decides. A site without rules pays one look at
@@ -19,9 +21,13 @@ use std::sync::Arc;
 
 use edge_rules::{Action, DEFAULT_ZONE, Environment, Fate, Outcome, PatternCache, Phase, Program};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
+use crate::cache::Policy;
+use crate::clock::Clock;
+use crate::fill::OnHead;
 use crate::header::present::Present;
 use crate::header::request_id::X_REQUEST_ID;
 use crate::serve::Serve;
@@ -36,6 +42,7 @@ pub use counters::{COUNTERS, Counters};
 pub use settings::Settings;
 pub use view::{Client, View};
 
+use effects::Effects;
 pub use effects::Verdict;
 use view::Asking;
 
@@ -45,16 +52,31 @@ thread_local! {
 }
 
 /// What rules left for the rest of the request.
-#[derive(Default)]
 pub struct Ruled {
-    /// The rules that look at the answer, and the request as they are to see it.
-    later: Option<(Arc<Program>, Asking)>,
+    /// The rules of later phases, and the request as they are to see it.
+    later: Option<Arc<Later>>,
     /// What the answer's fields become, in this order.
-    response: Vec<Action>,
+    edits: Vec<Action>,
     /// How fast the body goes: bytes a second, after so many at full speed.
     pace: Pace,
     /// Where clients go when the origin answers one of these statuses.
     error_pages: Vec<(Box<[u16]>, Box<str>)>,
+}
+
+/// The rules of later phases: they may run when the request's own head is long gone.
+struct Later {
+    program: Arc<Program>,
+    asking: Asking,
+    settings: Settings,
+    clock: Clock,
+}
+
+/// How a request goes on after its rules.
+pub enum Course {
+    /// With this cache policy in place of the site's, if there is one.
+    On(Option<Arc<Policy>>),
+    /// A rule has answered it.
+    Answered(Response<Body>),
 }
 
 /// Runs the rules that come before the cache, and changes the request as they say. Some answer it.
@@ -67,29 +89,50 @@ pub fn on_request(
     identity: &Identity,
     head: &mut Parts,
     present: &mut Present,
-) -> Result<Option<Response<Body>>, Refusal> {
-    let Some(program) = &identity.site.rules else { return Ok(None) };
+) -> Result<Course, Refusal> {
+    let Some(program) = &identity.site.rules else { return Ok(Course::On(None)) };
     let client = Client::of(exchange, &serve.geo);
-    let mut ruled = Ruled::default();
-    let outcome = run(serve, program, Phase::Request, &View::of(&client, identity, head), false);
-    if program.has(Phase::Response) || program.has(Phase::Error) {
-        ruled.later = Some((Arc::clone(program), Asking::keep(client, identity, head)));
-    }
-    let verdict = effects::change(head, &mut ruled, outcome.actions);
+    let bench = Bench { settings: &serve.rules, clock: &serve.clock };
+    let outcome = bench.run(program, Phase::Request, &View::of(&client, identity, head));
+    let Effects { verdict, edits, pace, error_pages, policy } =
+        effects::change(head, &identity.site.policy, outcome.actions);
     *present = Present::of(&head.headers);
-    exchange.ruled = Some(Box::new(ruled));
+    let later = Phase::ALL.into_iter().any(|it| it != Phase::Request && program.has(it));
+    let later = later.then(|| {
+        let (settings, clock) = (serve.rules.clone(), serve.clock.clone());
+        let asking = Asking::keep(client, identity, head);
+        Arc::new(Later { program: Arc::clone(program), asking, settings, clock })
+    });
+    exchange.ruled = Some(Box::new(Ruled { later, edits, pace, error_pages }));
     match verdict {
-        Verdict::GoOn => Ok(None),
-        Verdict::Answer(response) => Ok(Some(signed(exchange, response))),
+        Verdict::GoOn => Ok(Course::On(policy)),
+        Verdict::Answer(response) => Ok(Course::Answered(signed(exchange, response))),
         Verdict::Refuse(refusal) => Err(refusal),
     }
 }
 
-/// An answer of a rule, with what every answer of ours has.
-fn signed(exchange: &mut Exchange, mut response: Response<Body>) -> Response<Body> {
-    exchange.record.outcome.tier = Tier::Edge;
-    response.headers_mut().insert(X_REQUEST_ID, exchange.request_id.clone());
-    response
+/// Runs the rules of the request that goes to the origin, and changes it as they say.
+pub fn on_origin_request(exchange: &Exchange, target: &mut PathAndQuery, headers: &mut HeaderMap) {
+    let Some(later) = later(exchange, Phase::OriginRequest) else { return };
+    let outcome =
+        later.bench().run(&later.program, Phase::OriginRequest, &later.asking.going_out(headers));
+    effects::change_outbound(target, headers, outcome.actions);
+}
+
+/// What runs the rules of the cache phase when the origin's head has come.
+pub fn on_head(exchange: &Exchange) -> Option<OnHead> {
+    let later = Arc::clone(later(exchange, Phase::Cache)?);
+    Some(Arc::new(move |status, headers, policy| {
+        let view = later.asking.answered(status, headers);
+        let outcome = later.bench().run(&later.program, Phase::Cache, &view);
+        effects::change_stored(headers, policy, outcome.actions)
+    }))
+}
+
+/// The rules of a later phase, if the request's site has any.
+fn later(exchange: &Exchange, phase: Phase) -> Option<&Arc<Later>> {
+    let later = exchange.ruled.as_ref()?.later.as_ref()?;
+    later.program.has(phase).then_some(later)
 }
 
 /// Runs the rules that look at the answer, and changes it as all rules say.
@@ -99,31 +142,36 @@ pub fn on_response(
     mut response: Response<Body>,
 ) -> Response<Body> {
     let Some(ruled) = exchange.ruled.take() else { return response };
-    let Ruled { later, response: edits, pace, error_pages } = *ruled;
+    let Ruled { later, mut edits, mut pace, error_pages } = *ruled;
     if let Some(location) = page_for(&error_pages, response.status(), exchange) {
         response = signed(exchange, effects::redirect(302, location));
     }
-    // What was decided before the answer was there only changes fields.
-    let _ = effects::change_answer(response.headers_mut(), &mut Pace::default(), edits);
-    let Some((program, asking)) = later else {
-        response.body_mut().pace(pace);
-        return response;
-    };
-    let mut pace = pace;
-    let phases: &[Phase] = match response.status().as_u16() {
-        400.. => &[Phase::Error, Phase::Response],
-        _ => &[Phase::Response],
-    };
-    for phase in phases.iter().filter(|phase| program.has(**phase)) {
-        let view = asking.view(response.status(), response.headers());
-        let outcome = run(serve, &program, *phase, &view, false);
-        match effects::change_answer(response.headers_mut(), &mut pace, outcome.actions) {
-            Verdict::GoOn => {}
-            Verdict::Answer(other) => response = signed(exchange, other),
-            Verdict::Refuse(refusal) => response = answer::answer(&serve.name, exchange, refusal),
-        }
+    effects::edit(response.headers_mut(), &edits);
+    let phases = [Phase::Response, Phase::Error];
+    for phase in phases.into_iter().take(if response.status().as_u16() < 400 { 1 } else { 2 }) {
+        let Some(later) = later.as_ref().filter(|it| it.program.has(phase)) else { continue };
+        let view = later.asking.answered(response.status(), response.headers());
+        let outcome = later.bench().run(&later.program, phase, &view);
+        let (verdict, more) = effects::split(outcome.actions, &mut pace);
+        effects::edit(response.headers_mut(), &more);
+        edits.extend(more);
+        response = match verdict {
+            Verdict::GoOn => continue,
+            Verdict::Answer(other) => signed(exchange, other),
+            Verdict::Refuse(refusal) => answer::answer(&serve.name, exchange, refusal),
+        };
+        // What rules do to the fields of answers holds for their own too.
+        effects::edit(response.headers_mut(), &edits);
+        break;
     }
     response.body_mut().pace(pace);
+    response
+}
+
+/// An answer of a rule, with what every answer of ours has.
+fn signed(exchange: &mut Exchange, mut response: Response<Body>) -> Response<Body> {
+    exchange.record.outcome.tier = Tier::Edge;
+    response.headers_mut().insert(X_REQUEST_ID, exchange.request_id.clone());
     response
 }
 
@@ -140,6 +188,43 @@ fn page_for<'a>(
         .rev()
         .find(|(statuses, _)| from_origin && statuses.contains(&status.as_u16()))
         .map(|(_, location)| &**location)
+}
+
+/// What rules run with.
+struct Bench<'a> {
+    settings: &'a Settings,
+    clock: &'a Clock,
+}
+
+impl Later {
+    fn bench(&self) -> Bench<'_> {
+        Bench { settings: &self.settings, clock: &self.clock }
+    }
+}
+
+impl Bench<'_> {
+    /// Runs one phase of a program and counts what came of it.
+    fn run(&self, program: &Program, phase: Phase, view: &View<'_>) -> Outcome {
+        let outcome = self.evaluate(program, phase, view, false);
+        COUNTERS.count(&outcome);
+        outcome
+    }
+
+    fn evaluate(&self, program: &Program, phase: Phase, view: &View<'_>, explain: bool) -> Outcome {
+        PATTERNS.with_borrow_mut(|patterns| {
+            let room = usize::try_from(self.settings.pattern_cache.0).unwrap_or(usize::MAX);
+            let mut env = Environment {
+                now: i64::try_from(self.clock.now().seconds()).unwrap_or(i64::MAX),
+                random: &mut || fastrand::u64(..),
+                patterns: patterns.get_or_insert_with(|| PatternCache::new(room)),
+                budget: &self.settings.budget(),
+                zone: DEFAULT_ZONE,
+                tester: false,
+                explain,
+            };
+            program.evaluate(phase, view, &mut env)
+        })
+    }
 }
 
 /// What became of one rule, for `explain`.
@@ -160,9 +245,11 @@ pub fn explain(
     identity: &Identity,
     head: &mut Parts,
     told: &mut Vec<RuleTold>,
-) -> Verdict {
-    let Some(program) = &identity.site.rules else { return Verdict::GoOn };
-    let outcome = run(serve, program, Phase::Request, &View::of(client, identity, head), true);
+) -> (Verdict, Option<Arc<Policy>>) {
+    let Some(program) = &identity.site.rules else { return (Verdict::GoOn, None) };
+    let bench = Bench { settings: &serve.rules, clock: &serve.clock };
+    let view = View::of(client, identity, head);
+    let outcome = bench.evaluate(program, Phase::Request, &view, true);
     let mut done = 0;
     for event in &outcome.events {
         let actions = outcome.actions.get(done..event.actions as usize).unwrap_or_default();
@@ -185,32 +272,6 @@ pub fn explain(
         let fate = format!("the rest did not run ({})", outcome.end.word());
         told.push(RuleTold { name: "-".into(), fate, actions: Vec::new() });
     }
-    effects::change(head, &mut Ruled::default(), outcome.actions)
-}
-
-/// Runs one phase of a program and counts what came of it.
-pub fn run(
-    serve: &Serve,
-    program: &Program,
-    phase: Phase,
-    view: &View<'_>,
-    explain: bool,
-) -> Outcome {
-    let outcome = PATTERNS.with_borrow_mut(|patterns| {
-        let room = usize::try_from(serve.rules.pattern_cache.0).unwrap_or(usize::MAX);
-        let mut env = Environment {
-            now: i64::try_from(serve.clock.now().seconds()).unwrap_or(i64::MAX),
-            random: &mut || fastrand::u64(..),
-            patterns: patterns.get_or_insert_with(|| PatternCache::new(room)),
-            budget: &serve.rules.budget(),
-            zone: DEFAULT_ZONE,
-            tester: false,
-            explain,
-        };
-        program.evaluate(phase, view, &mut env)
-    });
-    if !explain {
-        COUNTERS.count(&outcome);
-    }
-    outcome
+    let effects = effects::change(head, &identity.site.policy, outcome.actions);
+    (effects.verdict, effects.policy)
 }

@@ -80,8 +80,13 @@ impl Asking {
         }
     }
 
+    /// The request with the fields that go to the origin.
+    pub fn going_out<'a>(&'a self, headers: &'a HeaderMap) -> View<'a> {
+        View { headers, response: None, ..self.answered(StatusCode::OK, headers) }
+    }
+
     /// The request beside an answer.
-    pub fn view<'a>(&'a self, status: StatusCode, headers: &'a HeaderMap) -> View<'a> {
+    pub fn answered<'a>(&'a self, status: StatusCode, headers: &'a HeaderMap) -> View<'a> {
         View {
             client: &self.client,
             host: &self.host,
