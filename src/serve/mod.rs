@@ -33,6 +33,7 @@ mod plan;
 pub mod purge;
 mod range;
 pub mod rules;
+mod sent;
 mod settle;
 mod slices;
 mod tunnel;
@@ -61,6 +62,7 @@ use exchange::Exchange;
 use identify::Memory;
 use judge::Finding;
 use plan::{Asked, Course, Plan};
+use sent::Sent;
 
 /// Everything that the story needs of the node.
 pub struct Serve {
@@ -123,16 +125,20 @@ impl Serve {
         let mut present = Present::of(&head.headers);
         let identity = identify::identify(self, exchange, &head, present)?;
         admit::admit(self, &identity.site, &head, present)?;
-        let ruled = rules::on_request(self, exchange, &identity, &mut head, &mut present)?;
-        let policy = match ruled {
-            rules::Course::Answered(response) => return Ok(response),
+        let mut sent = Sent::new(upload);
+        if rules::read_bodies(&identity) && !sent.is_end_stream() {
+            Box::pin(sent.peek()).await?;
+        }
+        let asking = (&mut head, &mut present, &mut sent);
+        let policy = match rules::on_request(self, exchange, &identity, asking)? {
+            rules::Course::Answered(response) => return Ok(*response),
             rules::Course::On(policy) => policy,
         };
         let mut asked = Asked::new(identity, head, present, policy)?;
-        match plan::plan(self, &asked, !upload.is_end_stream()) {
+        match plan::plan(self, &asked, !sent.is_end_stream()) {
             Course::Pass(reason) => {
                 asked.tell_scheme();
-                Box::pin(pass::pass(self, exchange, &mut asked, upload, reason)).await
+                Box::pin(pass::pass(self, exchange, &mut asked, sent, reason)).await
             }
             Course::Cache(plan) => {
                 exchange.keyed(plan.question.hash64());

@@ -7,13 +7,14 @@ use http_body_util::BodyExt;
 use crate::cache::{self, Key, Reason, tags};
 use crate::clock::Timestamp;
 use crate::fill::Answered;
-use crate::listen::{self, BodyError};
+use crate::listen::BodyError;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
 use crate::serve::deliver::{self, Obtained};
 use crate::serve::exchange::Exchange;
 use crate::serve::plan::{self, Asked, Plan};
+use crate::serve::sent::Sent;
 use crate::serve::{forward, tunnel};
 use crate::upstream::{self, Inbound, Misuse, Upload};
 
@@ -25,19 +26,19 @@ pub async fn pass(
     serve: &Serve,
     exchange: &mut Exchange,
     asked: &mut Asked,
-    upload: listen::Body,
+    sent: Sent,
     reason: Reason,
 ) -> Result<Response<Body>, Refusal> {
     exchange.decided(reason);
-    let (sent, newest) = (serve.clock.now(), serve.store.purge_seq());
-    let inbound = ask(serve, exchange, asked, stream(asked, upload)).await?;
+    let (asked_at, newest) = (serve.clock.now(), serve.store.purge_seq());
+    let inbound = ask(serve, exchange, asked, stream(asked, sent)).await?;
     if inbound.head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(switch(exchange, asked, inbound));
     }
     let key = key_for_get(serve, asked, &inbound, newest);
     invalidate(serve, asked, &inbound);
     let obtained = match key {
-        Some(key) => keep_for_get(serve, asked, &key, inbound, reason, sent),
+        Some(key) => keep_for_get(serve, asked, &key, inbound, reason, asked_at),
         None => Obtained::streamed(inbound, reason),
     };
     deliver::deliver(serve, exchange, asked, obtained)
@@ -89,9 +90,12 @@ pub async fn ask(
 }
 
 /// The client's body, as it comes.
-fn stream(asked: &Asked, mut upload: listen::Body) -> Upload {
+fn stream(asked: &Asked, mut upload: Sent) -> Upload {
     if upload.is_end_stream() {
         return Upload::Empty;
+    }
+    if let Some(other) = upload.other() {
+        return Upload::Whole(other.clone());
     }
     let grpc = asked.head.headers.get(header::CONTENT_TYPE);
     if grpc.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {

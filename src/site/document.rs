@@ -156,9 +156,6 @@ fn checked_rules(
 
 /// What a rule set asks for that the language has and a node does not do.
 fn not_here(program: &Program) -> Option<&'static str> {
-    if program.reads_body() || program.calls(Function::SetBody) {
-        return Some("rules cannot look at a request's body, nor set it,");
-    }
     program.calls(Function::Origin).then_some("rules cannot choose the origin")
 }
 

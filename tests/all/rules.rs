@@ -258,6 +258,35 @@ text = "$WHEN($EQ($_URI, /ask))$SET_METHOD(POST)"
 }
 
 #[tokio::test]
+async fn rules_see_the_start_of_a_body_and_may_send_another() {
+    let (edge, origin) = edge(
+        r#"
+[[rules]]
+when = 'http.request.body.form["name"] eq "evil"'
+do = { respond = { status = 403 } }
+[[rules]]
+text = "$WHEN($EQ($_URI, /set))$SET_BODY('name=other')"
+"#,
+    )
+    .await;
+    for path in ["/form", "/set"] {
+        origin.on(path, |seen| Reply::text(200, &String::from_utf8_lossy(&seen.body)));
+    }
+    let post = async |path: &str, body: &[u8]| {
+        let mut client = edge.client().await;
+        let ask = client.ask("POST", "a.test", path);
+        ask.header("Content-Type", "application/x-www-form-urlencoded").body(body).send().await
+    };
+    assert_eq!(post("/form", b"name=evil&x=1").await.status, 403);
+    assert_eq!(post("/form", b"name=good").await.whole(200), b"name=good");
+    let mut long = b"name=long&text=".to_vec();
+    long.resize(300_000, b'x');
+    assert_eq!(post("/form", &long).await.whole(200), long);
+    assert_eq!(post("/set", &long).await.whole(200), b"name=other");
+    assert_eq!(origin.seen().len(), 3);
+}
+
+#[tokio::test]
 async fn a_paced_response_takes_its_time() {
     let (edge, origin) =
         edge("[[rules]]\ntext = \"$LIMIT_RATE_AFTER(20, k)$LIMIT_RATE(100, k)\"\n").await;

@@ -130,18 +130,22 @@ fn fate(fate: Fate) -> String {
     }
 }
 
-/// Each rule's name, fate and actions, and the actions that come when all have run.
-fn steps<'o>(
-    program: &'o Program,
-    outcome: &'o Outcome,
-) -> (Vec<(String, String, &'o [Action])>, &'o [Action]) {
+/// What one rule did.
+struct Step<'o> {
+    name: String,
+    fate: String,
+    actions: &'o [Action],
+}
+
+/// What each rule did, and the actions that come when all have run.
+fn steps<'o>(program: &Program, outcome: &'o Outcome) -> (Vec<Step<'o>>, &'o [Action]) {
     let mut done = 0;
     let steps = outcome.events.iter().map(|event| {
         let actions = outcome.actions.get(done..event.actions as usize).unwrap_or_default();
         done = event.actions as usize;
         let name = program.rule_name(event.rule);
         let name = if name.is_empty() { (event.rule + 1).to_string() } else { name.to_owned() };
-        (name, fate(event.fate), actions)
+        Step { name, fate: fate(event.fate), actions }
     });
     let steps = steps.collect();
     (steps, outcome.actions.get(done..).unwrap_or_default())
@@ -150,7 +154,7 @@ fn steps<'o>(
 fn print(program: &Program, phase: Phase, outcome: &Outcome) {
     println!("{}: {}, {} steps", phase.word(), outcome.end.word(), outcome.steps);
     let (steps, rest) = steps(program, outcome);
-    for (name, fate, actions) in steps {
+    for Step { name, fate, actions } in steps {
         println!("  rule {name} {fate}");
         actions.iter().for_each(|action| println!("    {}", shown(action)));
     }
@@ -163,7 +167,7 @@ fn as_json(program: &Program, phase: Phase, outcome: &Outcome) -> Value {
     let rules: Vec<Value> = steps
         .iter()
         .map(
-            |(name, fate, actions)| json!({ "rule": name, "fate": fate, "actions": list(actions) }),
+            |Step { name, fate, actions }| json!({ "rule": name, "fate": fate, "actions": list(actions) }),
         )
         .collect();
     json!({

@@ -100,7 +100,7 @@ fn run_file(file: &Path, as_json: bool, total: &mut Total) -> Result<(), String>
                 total.passed += report.passed();
                 total.failed += report.results.len() - report.passed();
                 total.unmatched += report.unmatched.len();
-                if !as_json && !(report.is_good() && report.unmatched.is_empty()) {
+                if !as_json && (!report.is_good() || !report.unmatched.is_empty()) {
                     println!("{}:\n{report}", rules.file);
                 }
                 total.reports.push(told(&rules.file, &report));

@@ -34,18 +34,21 @@ pub struct Effects {
     pub error_pages: Vec<(Box<[u16]>, Box<str>)>,
     /// The cache policy in place of the site's.
     pub policy: Option<Arc<Policy>>,
+    /// What goes to the origin instead of the client's body.
+    pub body: Option<Bytes>,
 }
 
 /// Changes a request as its rules say, and gathers what is to be done later.
 pub fn change(head: &mut Parts, policy: &Policy, actions: Vec<Action>) -> Effects {
     let mut pace = Pace::default();
     let mut error_pages = Vec::new();
-    let (mut removed, mut target, mut ruled) = (Vec::new(), None, None);
+    let (mut removed, mut target, mut ruled, mut body) = (Vec::new(), None, None, None);
     let mut left = Vec::new();
     for action in actions {
         match action {
             Action::RemoveArgument(name) => removed.push(name),
             Action::Rewrite(to) => target = PathAndQuery::try_from(&*to).ok(),
+            Action::SetBody(other) => body = Some(Bytes::from(other)),
             Action::SetMethod(method) => ask_by(&mut head.method, method),
             Action::ErrorPage { statuses, location } => error_pages.push((statuses, location)),
             action => {
@@ -67,7 +70,7 @@ pub fn change(head: &mut Parts, policy: &Policy, actions: Vec<Action>) -> Effect
     if let Some(target) = target {
         ask_for(&mut head.uri, target);
     }
-    Effects { verdict, edits, pace, error_pages, policy: ruled.map(Arc::new) }
+    Effects { verdict, edits, pace, error_pages, policy: ruled.map(Arc::new), body }
 }
 
 /// Changes what goes to the origin.

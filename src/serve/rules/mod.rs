@@ -36,6 +36,7 @@ use crate::serve::body::Body;
 use crate::serve::exchange::Exchange;
 use crate::serve::identify::Identity;
 use crate::serve::pace::Pace;
+use crate::serve::sent::Sent;
 use crate::telemetry::Tier;
 
 pub use counters::{COUNTERS, Counters};
@@ -76,7 +77,12 @@ pub enum Course {
     /// With this cache policy in place of the site's, if there is one.
     On(Option<Arc<Policy>>),
     /// A rule has answered it.
-    Answered(Response<Body>),
+    Answered(Box<Response<Body>>),
+}
+
+/// Whether a site's rules look at the bodies of requests.
+pub fn read_bodies(identity: &Identity) -> bool {
+    identity.site.rules.as_ref().is_some_and(|program| program.reads_body())
 }
 
 /// Runs the rules that come before the cache, and changes the request as they say. Some answer it.
@@ -87,16 +93,19 @@ pub fn on_request(
     serve: &Serve,
     exchange: &mut Exchange,
     identity: &Identity,
-    head: &mut Parts,
-    present: &mut Present,
+    (head, present, sent): (&mut Parts, &mut Present, &mut Sent),
 ) -> Result<Course, Refusal> {
     let Some(program) = &identity.site.rules else { return Ok(Course::On(None)) };
     let client = Client::of(exchange, &serve.geo);
     let bench = Bench { settings: &serve.rules, clock: &serve.clock };
-    let outcome = bench.run(program, Phase::Request, &View::of(&client, identity, head));
-    let Effects { verdict, edits, pace, error_pages, policy } =
+    let outcome =
+        bench.run(program, Phase::Request, &View::of(&client, identity, head, sent.seen()));
+    let Effects { verdict, edits, pace, error_pages, policy, body } =
         effects::change(head, &identity.site.policy, outcome.actions);
     *present = Present::of(&head.headers);
+    if let Some(body) = body {
+        sent.replace(body);
+    }
     let later = Phase::ALL.into_iter().any(|it| it != Phase::Request && program.has(it));
     let later = later.then(|| {
         let (settings, clock) = (serve.rules.clone(), serve.clock.clone());
@@ -106,7 +115,7 @@ pub fn on_request(
     exchange.ruled = Some(Box::new(Ruled { later, edits, pace, error_pages }));
     match verdict {
         Verdict::GoOn => Ok(Course::On(policy)),
-        Verdict::Answer(response) => Ok(Course::Answered(signed(exchange, response))),
+        Verdict::Answer(response) => Ok(Course::Answered(Box::new(signed(exchange, response)))),
         Verdict::Refuse(refusal) => Err(refusal),
     }
 }
@@ -248,7 +257,7 @@ pub fn explain(
 ) -> (Verdict, Option<Arc<Policy>>) {
     let Some(program) = &identity.site.rules else { return (Verdict::GoOn, None) };
     let bench = Bench { settings: &serve.rules, clock: &serve.clock };
-    let view = View::of(client, identity, head);
+    let view = View::of(client, identity, head, None);
     let outcome = bench.evaluate(program, Phase::Request, &view, true);
     let mut done = 0;
     for event in &outcome.events {

@@ -44,6 +44,7 @@ pub struct View<'a> {
     uri: &'a Uri,
     version: Version,
     headers: &'a HeaderMap,
+    body: Option<&'a [u8]>,
     response: Option<(StatusCode, &'a HeaderMap)>,
 }
 
@@ -94,6 +95,7 @@ impl Asking {
             uri: &self.uri,
             version: self.version,
             headers: &self.headers,
+            body: None,
             response: Some((status, headers)),
         }
     }
@@ -101,7 +103,12 @@ impl Asking {
 
 impl<'a> View<'a> {
     /// A request before there is an answer.
-    pub fn of(client: &'a Client, identity: &'a Identity, head: &'a Parts) -> View<'a> {
+    pub fn of(
+        client: &'a Client,
+        identity: &'a Identity,
+        head: &'a Parts,
+        body: Option<&'a [u8]>,
+    ) -> View<'a> {
         View {
             client,
             host: identity.authority.host(),
@@ -109,6 +116,7 @@ impl<'a> View<'a> {
             uri: &head.uri,
             version: head.version,
             headers: &head.headers,
+            body,
             response: None,
         }
     }
@@ -167,6 +175,10 @@ impl Facts for View<'_> {
 
     fn asn(&self) -> Option<u32> {
         self.client.geo.asn(self.client.address)
+    }
+
+    fn body(&self) -> Option<&[u8]> {
+        self.body
     }
 
     fn status(&self) -> Option<u16> {
