@@ -101,14 +101,17 @@ impl Handler for Serve {
         request: Request<listen::Body>,
     ) -> Response<Body> {
         let mut exchange = Exchange::begin(self, connection, memory, &request);
-        let told = AssertUnwindSafe(self.story(&mut exchange, request)).catch_unwind().await;
-        let response = match told {
-            Ok(Ok(response)) => response,
-            Ok(Err(refusal)) => answer::answer(&self.name, &mut exchange, refusal),
-            // A panic costs its own request and no other.
-            Err(_) => answer::answer(&self.name, &mut exchange, Refusal::broken().closing()),
+        let told = async {
+            let response = match self.story(&mut exchange, request).await {
+                Ok(response) => response,
+                Err(refusal) => answer::answer(&self.name, &mut exchange, refusal),
+            };
+            rules::on_response(self, &mut exchange, response)
         };
-        let response = rules::on_response(self, &mut exchange, response);
+        let told = AssertUnwindSafe(told).catch_unwind().await;
+        // A panic costs its own request and no other.
+        let broken = |_| answer::answer(&self.name, &mut exchange, Refusal::broken().closing());
+        let response = told.unwrap_or_else(broken);
         settle::settle(exchange, response)
     }
 }

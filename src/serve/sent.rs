@@ -19,7 +19,7 @@ pub struct Sent {
     /// What was read of it already.
     start: Bytes,
     /// Trailers that followed at once.
-    trailers: Option<Frame<Bytes>>,
+    trailers: Option<Box<Frame<Bytes>>>,
     rest: listen::Body,
     /// What goes to the origin instead.
     other: Option<Bytes>,
@@ -41,7 +41,7 @@ impl Sent {
             let Some(frame) = self.rest.frame().await else { break };
             match frame.map_err(broken)?.into_data() {
                 Ok(data) => start.extend_from_slice(&data),
-                Err(trailers) => self.trailers = Some(trailers),
+                Err(trailers) => self.trailers = Some(Box::new(trailers)),
             }
         }
         self.start = start.freeze();
@@ -95,7 +95,7 @@ impl http_body::Body for Sent {
             return Poll::Ready(Some(Ok(Frame::data(start))));
         }
         match self.trailers.take() {
-            Some(trailers) => Poll::Ready(Some(Ok(trailers))),
+            Some(trailers) => Poll::Ready(Some(Ok(*trailers))),
             None => Pin::new(&mut self.rest).poll_frame(context),
         }
     }
