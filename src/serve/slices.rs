@@ -17,8 +17,8 @@ use crate::serve::plan::{Asked, Plan};
 use crate::serve::range::to_ask;
 use crate::store::Entry;
 
-/// A body of more bytes than this is sent in many pieces.
-const WORTH_RESCUING: u64 = 1 << 20;
+/// Of a body of no more bytes than this, all has been read before its head goes out.
+const WORTH_RESCUING: u64 = 256 << 10;
 
 /// The slice to ask the origin for first, as a `Range`; `None` if the client's own question is to be
 /// passed on.
@@ -88,7 +88,6 @@ pub fn is_refused(plan: &Plan, outcome: &Outcome) -> bool {
 }
 
 /// What asks for bytes that the disk loses while they are sent, if they can be joined to those before.
-/// It is not worth its while for a body that is nearly all read when its head goes out.
 pub fn rescue(
     serve: &Serve,
     exchange: &Exchange,
