@@ -37,7 +37,7 @@ pub struct Conductor {
     ahead: bool,
 }
 
-/// How often a slice that broke off is asked for again.
+/// How often a slice that broke off is asked for again from the same byte.
 const RETRIES: u8 = 2;
 
 impl Conductor {
@@ -168,6 +168,7 @@ impl Sliced {
             match polled {
                 Some(Ok(bytes)) => {
                     self.position += bytes.len() as u64;
+                    self.retries = RETRIES;
                     return Poll::Ready(Some(Ok(bytes)));
                 }
                 None => self.current = None,

@@ -56,14 +56,17 @@ pub async fn fetch(
                 let inquiry = inquiry(asked, plan, None, base);
                 slices::conductor(serve, &inquiry, &entry, stored, || order(serve, exchange, asked))
             });
+            let rescue = slices::rescue(serve, exchange, asked, plan, &entry);
             let fetched =
                 Obtained::fetched(entry, reason, answered_status(&how), stored, collapsed);
-            Ok(fetched.with(once).by_slices(conductor.flatten()))
+            Ok(fetched.with(once).by_slices(conductor.flatten()).rescued_by(rescue))
         }
         Outcome::Revalidated { entry, how, once } => {
             let collapsed = note(exchange, &how);
             let status = answered_status(&how).or(Some(StatusCode::NOT_MODIFIED));
-            Ok(Obtained::fetched(entry, Reason::Revalidated, status, true, collapsed).with(once))
+            let rescue = slices::rescue(serve, exchange, asked, plan, &entry);
+            let fetched = Obtained::fetched(entry, Reason::Revalidated, status, true, collapsed);
+            Ok(fetched.with(once).rescued_by(rescue))
         }
         Outcome::Uncacheable { reason, inbound: Some(inbound) } => {
             Ok(streamed(exchange, reason, inbound))

@@ -182,7 +182,8 @@ impl Serve {
             }
             Finding::Refreshable(entry, judgement) => {
                 miss::refresh(self, exchange, asked, plan, &entry);
-                Ok(Obtained::stored(entry, judgement))
+                let rescue = slices::rescue(self, exchange, asked, plan, &entry);
+                Ok(Obtained::stored(entry, judgement).rescued_by(rescue))
             }
             Finding::Refused(reason) => Err(Refusal::not_stored(exchange, reason)),
             // Nothing was storable here a moment ago: no waiting for others, and the client's own

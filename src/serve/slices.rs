@@ -18,7 +18,7 @@ use crate::serve::range::to_ask;
 use crate::store::Entry;
 
 /// Of a body of no more bytes than this, all has been read before its head goes out.
-const WORTH_RESCUING: u64 = 256 << 10;
+const READ_AHEAD: u64 = 256 << 10;
 
 /// The slice to ask the origin for first, as a `Range`; `None` if the client's own question is to be
 /// passed on.
@@ -95,9 +95,10 @@ pub fn rescue(
     plan: &Plan,
     entry: &Arc<Entry>,
 ) -> Option<Arc<Conductor>> {
-    exchange.ahead.as_ref()?;
-    let large = entry.stored.total.is_some_and(|total| total > WORTH_RESCUING);
-    let joins = large && partial::completion(&entry.stored, &(0..1)).is_some();
+    let is_read =
+        exchange.ahead.is_some() && entry.stored.total.is_some_and(|total| total <= READ_AHEAD);
+    let joins =
+        !is_read && entry.body.is_filed() && partial::completion(&entry.stored, &(0..1)).is_some();
     if !joins || asked.policy().slice == SliceMode::Never {
         return None;
     }
