@@ -111,12 +111,12 @@ async fn each_timeout_has_its_fault() {
 #[tokio::test]
 async fn a_body_may_be_slow_but_not_stall() {
     let origin = Origin::start(|_, head| {
-        let stall = if head.contains("/stall") { 500 } else { 30 };
+        let stall = if head.contains("/stall") { 3_000 } else { 30 };
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab".into();
         Reply::Slowly(vec![(0, head), (30, "cd".into()), (stall, "ef".into())])
     })
     .await;
-    let table = format!("servers = [\"{}\"]\nbetween_bytes_timeout = \"80ms\"", origin.address);
+    let table = format!("servers = [\"{}\"]\nbetween_bytes_timeout = \"600ms\"", origin.address);
     let group = group(&table);
     assert_eq!(fetch(&group, get("/slow")).await.unwrap().1, "abcdef");
     assert_eq!(fault(&group, get("/stall")).await, FaultKind::BetweenBytesTimeout);

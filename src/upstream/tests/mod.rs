@@ -75,7 +75,7 @@ async fn fault(group: &Arc<Group>, outbound: Outbound) -> FaultKind {
 
 /// Lets other tasks run, such as a connection that has yet to see its end.
 async fn breathe() {
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 #[test]
