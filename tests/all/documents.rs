@@ -150,13 +150,16 @@ async fn broken_node_file_refuses_to_start_and_changes_nothing_on_reload() {
         std::fs::write(&node, text.replacen("[listen]\n", bad, 1)).unwrap();
         let (code, said) = scene.check().await;
         assert!(code == Some(1) && said.contains("node.toml:") && said.contains(word), "{said}");
-        scene.edge.signal("HUP");
-        until("the log says what is wrong", async || {
+        let told = || {
             let log = scene.edge.log();
-            let mut told = log.lines().filter(|line| line.contains("node.toml:"));
-            told.next_back().is_some_and(|line| line.contains(word))
-        })
-        .await;
+            let lines = log.lines().filter(|line| line.contains("node.toml:"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        // One more than before: until it has read this file, the next must not be written.
+        let before = told().len();
+        scene.edge.signal("HUP");
+        until("the log says what is wrong", async || told().len() > before).await;
+        assert!(told().last().is_some_and(|line| line.contains(word)));
         scene.both_go_on(bad).await;
     }
     let path = node.display().to_string();
