@@ -33,6 +33,23 @@ impl Reach {
         self.json
     }
 
+    /// Sends an order that a node carries out or refuses, and waits for the answer.
+    ///
+    /// # Errors
+    /// As [`Reach::ask`], or the node refused: its own words.
+    pub(crate) fn order(
+        &self,
+        path: &str,
+        order: serde_json::Value,
+    ) -> Result<serde_json::Value, String> {
+        let (status, answer) = self.ask(Method::POST, path, Some(order))?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let detail = answer.get("detail").and_then(|detail| detail.as_str());
+        Err(detail.unwrap_or("the node refused without a reason").to_owned())
+    }
+
     /// Sends one order and waits for the answer.
     ///
     /// # Errors

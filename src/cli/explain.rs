@@ -1,7 +1,5 @@
 //! `brink explain URL`: asks a running node what it would do with a request, and why.
 
-use http::Method;
-
 use crate::cli::{COULD_NOT_RUN, FOUND_WRONG, Reach};
 
 /// What `brink explain` understands.
@@ -30,26 +28,17 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
         "headers": arguments.headers,
         "client": arguments.client,
     });
-    match arguments.reach.ask(Method::POST, "/v1/explain", Some(order)) {
-        Ok((status, answer)) if status.is_success() => {
-            match answer.get("story").and_then(|story| story.as_str()) {
-                Some(story) if !arguments.reach.json() => print!("{story}"),
-                _ => println!("{answer:#}"),
-            }
-            if answer.get("refused").is_some_and(|refused| !refused.is_null()) {
-                FOUND_WRONG
-            } else {
-                0
-            }
-        }
-        Ok((_, problem)) => {
-            let detail = problem.get("detail").and_then(|detail| detail.as_str());
-            eprintln!("brink: {}", detail.unwrap_or("the node refused without a reason"));
-            COULD_NOT_RUN
-        }
+    let answer = match arguments.reach.order("/v1/explain", order) {
+        Ok(answer) => answer,
         Err(error) => {
             eprintln!("brink: {error}");
-            COULD_NOT_RUN
+            return COULD_NOT_RUN;
         }
+    };
+    match answer.get("story").and_then(|story| story.as_str()) {
+        Some(story) if !arguments.reach.json() => print!("{story}"),
+        _ => println!("{answer:#}"),
     }
+    let refused = answer.get("refused").is_some_and(|refused| !refused.is_null());
+    if refused { FOUND_WRONG } else { 0 }
 }

@@ -3,7 +3,6 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use http::Method;
 use serde::Serialize;
 
 use crate::cli::{COULD_NOT_RUN, FOUND_WRONG, Reach};
@@ -36,11 +35,7 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
 
 fn of_url(arguments: &Arguments) -> Result<u8, String> {
     let order = serde_json::json!({ "url": arguments.what, "verify": arguments.verify });
-    let (status, answer) = arguments.reach.ask(Method::POST, "/v1/inspect", Some(order))?;
-    if !status.is_success() {
-        let detail = answer.get("detail").and_then(|detail| detail.as_str());
-        return Err(detail.unwrap_or("the node refused without a reason").to_owned());
-    }
+    let answer = arguments.reach.order("/v1/inspect", order)?;
     let stored: Vec<Listing> = serde_json::from_value(answer["stored"].clone())
         .map_err(|error| format!("the node is of another version: {error}"))?;
     let mut out = BufWriter::new(io::stdout().lock());

@@ -1,7 +1,5 @@
 //! `brink purge`: tells a running node what must not be served any more as it is.
 
-use http::Method;
-
 use crate::cli::{COULD_NOT_RUN, Reach};
 
 /// What `brink purge` understands.
@@ -40,29 +38,23 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
         "all": arguments.all,
         "mode": if arguments.hard { "hard" } else { "soft" },
     });
-    match arguments.reach.ask(Method::POST, "/v1/purge", Some(order)) {
-        Ok((status, answer)) if status.is_success() => {
-            if arguments.reach.json() {
-                println!("{answer:#}");
-            } else {
-                let what = match (arguments.url.len(), arguments.tag.len()) {
-                    (0, 0) => "everything".to_owned(),
-                    (0, tags) => format!("{tags} tags"),
-                    (urls, _) => format!("{urls} URLs"),
-                };
-                let became = if arguments.hard { "gone" } else { "stale" };
-                println!("{became}: {what}, number {}", answer["seq"]);
-            }
-            0
-        }
-        Ok((_, problem)) => {
-            let detail = problem.get("detail").and_then(|detail| detail.as_str());
-            eprintln!("brink: {}", detail.unwrap_or("the node refused without a reason"));
-            COULD_NOT_RUN
-        }
+    let answer = match arguments.reach.order("/v1/purge", order) {
+        Ok(answer) => answer,
         Err(error) => {
             eprintln!("brink: {error}");
-            COULD_NOT_RUN
+            return COULD_NOT_RUN;
         }
+    };
+    if arguments.reach.json() {
+        println!("{answer:#}");
+    } else {
+        let what = match (arguments.url.len(), arguments.tag.len()) {
+            (0, 0) => "everything".to_owned(),
+            (0, tags) => format!("{tags} tags"),
+            (urls, _) => format!("{urls} URLs"),
+        };
+        let became = if arguments.hard { "gone" } else { "stale" };
+        println!("{became}: {what}, number {}", answer["seq"]);
     }
+    0
 }
