@@ -65,6 +65,14 @@ pub enum Action {
     Origin(Box<str>),
 }
 
+/// A query without the arguments of some names, which are compared as they stand there; none if no
+/// argument is left.
+pub fn query_without(query: &str, is_removed: impl Fn(&[u8]) -> bool) -> Option<String> {
+    let is_kept = |pair: &&str| !is_removed(pair.split('=').next().unwrap_or_default().as_bytes());
+    let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
 /// A header line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {

@@ -57,7 +57,7 @@ mod tree;
 mod when;
 mod write;
 
-pub use action::{Action, Header};
+pub use action::{Action, Header, query_without};
 pub use budget::{Budget, Limits};
 pub use convert::{Converted, Notation, convert_document, convert_rules};
 pub use dollar::DollarRule;

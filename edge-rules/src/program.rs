@@ -135,6 +135,14 @@ impl Program {
         rule.map_or("", |rule| rule.name.of(&self.text))
     }
 
+    /// The name of a rule, or its number from 1 if it has none.
+    pub fn rule_label(&self, number: u32) -> String {
+        match self.rule_name(number) {
+            "" => (number + 1).to_string(),
+            name => name.to_owned(),
+        }
+    }
+
     /// Bytes that the program holds, apart from what a [`PatternCache`](crate::PatternCache) builds.
     pub fn bytes(&self) -> usize {
         let members = |set: &Set| match set {

@@ -61,6 +61,21 @@ pub struct Outcome {
     pub steps: u32,
 }
 
+impl Outcome {
+    /// What became of each rule with what it decided, and what was decided when all had run.
+    pub fn by_rule(&self) -> (Vec<(&Event, &[Action])>, &[Action]) {
+        let mut rest = &*self.actions;
+        let mut done = 0;
+        let steps = self.events.iter().map(|event| {
+            let count = (event.actions as usize).saturating_sub(done).min(rest.len());
+            let (own, others) = rest.split_at(count);
+            (done, rest) = (done + count, others);
+            (event, own)
+        });
+        (steps.collect(), rest)
+    }
+}
+
 /// Why a rule stops before its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stop {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Evaluator, Step, Value};
-use crate::action::Action;
+use crate::action::{Action, query_without};
 use crate::field::{Field, Keyed};
 use crate::functions::strings;
 
@@ -71,19 +71,16 @@ impl<'a> Evaluator<'a, '_, '_> {
 
     /// The query without the arguments that were removed; none if there is none.
     pub(super) fn query(&self) -> Option<Cow<'a, [u8]>> {
-        let query = self.facts.query()?.as_bytes();
+        let query = self.facts.query()?;
         if !self.changed.arguments {
-            return Some(Cow::Borrowed(query));
+            return Some(Cow::Borrowed(query.as_bytes()));
         }
-        let removed = |pair: &[u8]| {
-            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let is_removed = |name: &[u8]| {
             self.actions
                 .iter()
                 .any(|action| matches!(action, Action::RemoveArgument(gone) if **gone == *name))
         };
-        let kept: Vec<&[u8]> =
-            query.split(|byte| *byte == b'&').filter(|pair| !removed(pair)).collect();
-        (!kept.is_empty()).then(|| Cow::Owned(kept.join(&b'&')))
+        query_without(query, is_removed).map(|kept| Cow::Owned(kept.into_bytes()))
     }
 
     pub(super) fn body(&self) -> Option<Cow<'a, [u8]>> {

@@ -1,7 +1,7 @@
 //! Carries out what rules decide on a request that is written down.
 
 use super::Test;
-use crate::action::{Action, Header};
+use crate::action::{Action, Header, query_without};
 use crate::budget::Budget;
 use crate::eval::{DEFAULT_ZONE, Environment, Outcome};
 use crate::facts::Phase;
@@ -186,9 +186,7 @@ impl Settled {
 
     fn remove_argument(&mut self, name: &[u8]) {
         let Some(query) = &self.request.query else { return };
-        let is_kept = |pair: &&str| pair.split('=').next().unwrap_or_default().as_bytes() != name;
-        let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
-        self.request.query = (!kept.is_empty()).then(|| kept.join("&"));
+        self.request.query = query_without(query, |known| known == name);
     }
 
     /// Path and query of the request that goes on.

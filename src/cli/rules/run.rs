@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_rules::{
-    Action, Budget, DEFAULT_ZONE, Environment, Fate, Outcome, PatternCache, Phase, Program, Sample,
+    Action, Budget, DEFAULT_ZONE, Environment, Event, Fate, Outcome, PatternCache, Phase, Program,
+    Sample,
 };
 use serde_json::{Value, json};
 
@@ -130,46 +131,27 @@ fn fate(fate: Fate) -> String {
     }
 }
 
-/// What one rule did.
-struct Step<'o> {
-    name: String,
-    fate: String,
-    actions: &'o [Action],
-}
-
-/// What each rule did, and the actions that come when all have run.
-fn steps<'o>(program: &Program, outcome: &'o Outcome) -> (Vec<Step<'o>>, &'o [Action]) {
-    let mut done = 0;
-    let steps = outcome.events.iter().map(|event| {
-        let actions = outcome.actions.get(done..event.actions as usize).unwrap_or_default();
-        done = event.actions as usize;
-        let name = program.rule_name(event.rule);
-        let name = if name.is_empty() { (event.rule + 1).to_string() } else { name.to_owned() };
-        Step { name, fate: fate(event.fate), actions }
-    });
-    let steps = steps.collect();
-    (steps, outcome.actions.get(done..).unwrap_or_default())
-}
-
 fn print(program: &Program, phase: Phase, outcome: &Outcome) {
     println!("{}: {}, {} steps", phase.word(), outcome.end.word(), outcome.steps);
-    let (steps, rest) = steps(program, outcome);
-    for Step { name, fate, actions } in steps {
-        println!("  rule {name} {fate}");
+    let (steps, rest) = outcome.by_rule();
+    for (event, actions) in steps {
+        println!("  rule {} {}", program.rule_label(event.rule), fate(event.fate));
         actions.iter().for_each(|action| println!("    {}", shown(action)));
     }
     rest.iter().for_each(|action| println!("  {}", shown(action)));
 }
 
 fn as_json(program: &Program, phase: Phase, outcome: &Outcome) -> Value {
-    let (steps, rest) = steps(program, outcome);
+    let (steps, rest) = outcome.by_rule();
     let list = |actions: &[Action]| actions.iter().map(shown).collect::<Vec<_>>();
-    let rules: Vec<Value> = steps
-        .iter()
-        .map(
-            |Step { name, fate, actions }| json!({ "rule": name, "fate": fate, "actions": list(actions) }),
-        )
-        .collect();
+    let rule = |(event, actions): (&Event, &[Action])| {
+        json!({
+            "rule": program.rule_label(event.rule),
+            "fate": fate(event.fate),
+            "actions": list(actions),
+        })
+    };
+    let rules: Vec<Value> = steps.into_iter().map(rule).collect();
     json!({
         "phase": phase.word(),
         "end": outcome.end.word(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use edge_rules::{Action, Header};
+use edge_rules::{Action, Header, query_without};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
@@ -221,14 +221,10 @@ fn line(header: &Header) -> Option<(HeaderName, HeaderValue)> {
 
 /// The path and query without some arguments.
 fn without_arguments(uri: &Uri, removed: &[Box<[u8]>]) -> Option<PathAndQuery> {
-    let is_removed = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default();
-        removed.iter().any(|gone| **gone == *name.as_bytes())
-    };
-    let kept: Vec<&str> = uri.query()?.split('&').filter(|pair| !is_removed(pair)).collect();
-    let target = match kept.is_empty() {
-        true => uri.path().to_owned(),
-        false => format!("{}?{}", uri.path(), kept.join("&")),
+    let is_removed = |name: &[u8]| removed.iter().any(|gone| **gone == *name);
+    let target = match query_without(uri.query()?, is_removed) {
+        None => uri.path().to_owned(),
+        Some(kept) => format!("{}?{kept}", uri.path()),
     };
     PathAndQuery::try_from(target).ok()
 }

@@ -259,13 +259,9 @@ pub fn explain(
     let bench = Bench { settings: &serve.rules, clock: &serve.clock };
     let view = View::of(client, identity, head, None);
     let outcome = bench.evaluate(program, Phase::Request, &view, true);
-    let mut done = 0;
-    for event in &outcome.events {
-        let actions = outcome.actions.get(done..event.actions as usize).unwrap_or_default();
-        done = event.actions as usize;
-        let name = program.rule_name(event.rule);
+    for (event, actions) in outcome.by_rule().0 {
         told.push(RuleTold {
-            name: if name.is_empty() { (event.rule + 1).to_string() } else { name.to_owned() },
+            name: program.rule_label(event.rule),
             fate: match event.fate {
                 Fate::Matched => "matched".into(),
                 Fate::Unmatched => "unmatched".into(),
