@@ -56,10 +56,12 @@ pub async fn fetch(
                 let inquiry = inquiry(asked, plan, None, base);
                 slices::conductor(serve, &inquiry, &entry, stored, || order(serve, exchange, asked))
             });
-            let rescue = slices::rescue(serve, exchange, asked, plan, &entry);
+            let conductor = conductor.flatten();
+            let rescue = || slices::rescue(serve, exchange, asked, plan, &entry);
+            let rescue = conductor.is_none().then(rescue).flatten();
             let fetched =
                 Obtained::fetched(entry, reason, answered_status(&how), stored, collapsed);
-            Ok(fetched.with(once).by_slices(conductor.flatten()).rescued_by(rescue))
+            Ok(fetched.with(once).by_slices(conductor).rescued_by(rescue))
         }
         Outcome::Revalidated { entry, how, once } => {
             let collapsed = note(exchange, &how);

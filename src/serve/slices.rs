@@ -14,11 +14,8 @@ use crate::serve::Serve;
 use crate::serve::exchange::Exchange;
 use crate::serve::miss;
 use crate::serve::plan::{Asked, Plan};
-use crate::serve::range::to_ask;
+use crate::serve::range::{first as sent_first, to_ask};
 use crate::store::Entry;
-
-/// Of a body of no more bytes than this, all has been read before its head goes out.
-const READ_AHEAD: u64 = 256 << 10;
 
 /// The slice to ask the origin for first, as a `Range`; `None` if the client's own question is to be
 /// passed on.
@@ -88,6 +85,7 @@ pub fn is_refused(plan: &Plan, outcome: &Outcome) -> bool {
 }
 
 /// What asks for bytes that the disk loses while they are sent, if they can be joined to those before.
+/// Nothing where no bytes are sent, or all of them have been read already.
 pub fn rescue(
     serve: &Serve,
     exchange: &Exchange,
@@ -95,13 +93,14 @@ pub fn rescue(
     plan: &Plan,
     entry: &Arc<Entry>,
 ) -> Option<Arc<Conductor>> {
-    let is_read =
-        exchange.ahead.is_some() && entry.stored.total.is_some_and(|total| total <= READ_AHEAD);
-    let joins =
-        !is_read && entry.body.is_filed() && partial::completion(&entry.stored, &(0..1)).is_some();
-    if !joins || asked.policy().slice == SliceMode::Never {
+    if !entry.body.is_filed() || asked.policy().slice == SliceMode::Never {
         return None;
     }
+    let end = sent_first(asked, entry)?.end.min(entry.stored.total?);
+    if exchange.ahead.as_ref().is_some_and(|ahead| end <= ahead.end()) {
+        return None;
+    }
+    partial::completion(&entry.stored, &(0..1))?;
     let inquiry = miss::inquiry(asked, plan, None, Some(entry));
     Some(Conductor::new(&serve.flights, &inquiry, miss::order(serve, exchange, asked), true))
 }

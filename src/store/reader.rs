@@ -38,6 +38,11 @@ pub struct Ahead {
 }
 
 impl Ahead {
+    /// Where it ends in the body.
+    pub fn end(&self) -> u64 {
+        self.position + self.bytes.len() as u64
+    }
+
     /// Its bytes, if they are of that body and lie there.
     fn at(self, filed: &Arc<Filed>, position: u64, end: u64) -> Option<Bytes> {
         let fits = Arc::ptr_eq(&self.filed, filed) && self.position == position;
