@@ -2,7 +2,7 @@
 
 /// One effect. Names and values of headers, targets and locations are safe to send: they hold no
 /// CR, LF, NUL or other control character.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Give the request one more header line.
     AddRequestHeader(Header),
@@ -74,7 +74,7 @@ pub fn query_without(query: &str, is_removed: impl Fn(&[u8]) -> bool) -> Option<
 }
 
 /// A header line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
     /// The name as the rule spells it.
     pub name: Box<str>,

@@ -1,6 +1,8 @@
 //! A checked rule set in a flat form: nodes that name each other by number, all text in one buffer.
 
-use crate::address::Network;
+use std::net::IpAddr;
+
+use crate::address::{self, Network};
 use crate::error::Error;
 use crate::facts::Phase;
 use crate::field::{Field, Guard, Keyed};
@@ -120,6 +122,29 @@ impl Program {
     /// Whether any rule calls this function.
     pub fn calls(&self, function: Function) -> bool {
         self.nodes.iter().any(|node| matches!(node, Node::Call(called, _) if *called == function))
+    }
+
+    /// What rules give this function for its first argument, where that is a constant text.
+    pub fn constants(&self, function: Function) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter_map(move |node| {
+            let Node::Call(called, list) = node else { return None };
+            let first = self.list(*list).first().filter(|_| *called == function)?;
+            match self.node(*first) {
+                Node::Text(text) => Some(self.text_of(text)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether any rule in state `test` acts for this client: one of its testers, or any client that
+    /// has shown that it is a `tester`.
+    pub fn acts_in_test(&self, client: IpAddr, tester: bool) -> bool {
+        let names = |set: u32| match self.sets.get(set as usize) {
+            Some(Set::Networks(networks)) => address::holds(networks, client),
+            _ => false,
+        };
+        let in_test = self.rules.iter().filter(|rule| rule.state == State::Test);
+        in_test.map(|rule| tester || rule.testers.is_some_and(names)).any(|acts| acts)
     }
 
     /// Whether any rule looks at the body of the request.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::admin::problem::Problem;
-use crate::admin::{Admin, ReloadAnswer};
+use crate::admin::{Admin, NodeOrder, ReloadAnswer};
 use crate::serve::explain::{Explanation, Question};
 use crate::serve::inspect::{Inspected, Order};
 use crate::serve::purge::{PurgeError, PurgeOrder, Purged};
@@ -35,6 +35,8 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
         .route("/v1/purge", post(purge))
         .route("/v1/inspect", post(inspect))
         .route("/v1/reload", post(reload))
+        .route("/v1/rules/sets", post(rule_sets))
+        .route("/v1/rules/return", post(take_back))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is asked for by another method")
@@ -134,8 +136,61 @@ async fn inspect(
 }
 
 async fn reload(State(admin): State<Arc<Admin>>) -> Result<Json<ReloadAnswer>, Problem> {
+    order(&admin, NodeOrder::Reload).await.map(Json)
+}
+
+/// What brings a site's rule sets back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TakeBack {
+    site: String,
+    #[serde(default)]
+    undo: bool,
+}
+
+async fn take_back(
+    State(admin): State<Arc<Admin>>,
+    wanted: Result<Json<TakeBack>, JsonRejection>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let Json(TakeBack { site, undo }) =
+        wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    order(&admin, |answer| NodeOrder::TakeBack { site, undo, answer })
+        .await?
+        .map(|now| Json(serde_json::json!({ "now": now })))
+        .map_err(|why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why))
+}
+
+/// Orders something of the node and waits for what comes of it.
+async fn order<T>(
+    admin: &Admin,
+    order: impl FnOnce(oneshot::Sender<T>) -> NodeOrder,
+) -> Result<T, Problem> {
     let (answer, answered) = oneshot::channel();
     let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node is stopping");
-    admin.reload.send(answer).await.map_err(|_| gone())?;
-    answered.await.map(Json).map_err(|_| gone())
+    admin.orders.send(order(answer)).await.map_err(|_| gone())?;
+    answered.await.map_err(|_| gone())
+}
+
+/// The rule sets of one site.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfSite {
+    site: String,
+}
+
+async fn rule_sets(
+    State(admin): State<Arc<Admin>>,
+    wanted: Result<Json<OfSite>, JsonRejection>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let Json(OfSite { site: name }) =
+        wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("there is no site `{name}`"));
+    let snapshot = admin.sites.snapshot();
+    let entry = snapshot.site(&name).ok_or_else(unknown)?;
+    let broken = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+    let site = entry.site(admin.sites.surroundings()).map_err(|why| broken(why.to_string()))?;
+    let own = &site.rules.own().name;
+    let now = site.rules.told().unwrap_or_else(|| format!("all have {own}"));
+    let sets = admin.sites.surroundings().state.rule_sets(&name);
+    Ok(Json(serde_json::json!({ "now": now, "document": own, "sets": sets })))
 }

@@ -25,8 +25,20 @@ pub use token::Token;
 use crate::serve::Serve;
 use crate::site::Sites;
 
-/// An order to read the settings again; the answer goes back through the channel inside.
-pub type ReloadOrder = oneshot::Sender<ReloadAnswer>;
+/// An order that changes what the node serves from; the answer goes back through the channel inside.
+pub enum NodeOrder {
+    /// Read the settings again.
+    Reload(oneshot::Sender<ReloadAnswer>),
+    /// Give all clients of a site the rule set before its document's, or end that.
+    TakeBack {
+        /// The site.
+        site: String,
+        /// End it.
+        undo: bool,
+        /// What clients have then, or why nothing was changed.
+        answer: oneshot::Sender<Result<String, String>>,
+    },
+}
 
 /// What came of a reload, ready to be shown.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -47,8 +59,8 @@ pub struct Admin {
     pub sites: Arc<Sites>,
     /// Prints the metrics.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
-    /// Where reload orders go.
-    pub reload: mpsc::Sender<ReloadOrder>,
+    /// Where orders to the node go.
+    pub orders: mpsc::Sender<NodeOrder>,
     /// Whether the node takes traffic: false while it starts and while it drains.
     pub ready: Arc<AtomicBool>,
     /// What TCP clients must show.

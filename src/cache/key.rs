@@ -4,7 +4,7 @@
 //! whatever it holds:
 //! ```text
 //! S site u32 | P scheme or nothing | H host | / path | ? query | h name v value | c name v value |
-//! d device | r text (one per rule of the customer that adds to the key) |
+//! d device | o origin | r text (one per rule of the customer that adds to the key) |
 //! V name v value (one per field that Vary names)
 //! ```
 //! The host is lower-case, without the scheme's own port and without a trailing dot. Path and query
@@ -293,6 +293,7 @@ impl fmt::Display for Key {
                 b'h' => write!(f, " [field {text}")?,
                 b'c' => write!(f, " [cookie {text}")?,
                 b'd' => write!(f, " [device {text}]")?,
+                b'o' => write!(f, " [origin {text}]")?,
                 b'r' => write!(f, " [rule {text}]")?,
                 b'V' => write!(f, " [vary {text}")?,
                 b'v' | b'l' => write!(f, "={text}]")?,
@@ -355,6 +356,9 @@ impl Text {
         }
         if policy.key_device {
             self.part(b'd', Device::of(headers).as_str().as_bytes());
+        }
+        if let Some(origin) = &policy.origin {
+            self.part(b'o', origin.as_bytes());
         }
         for text in &policy.key_texts {
             self.part(b'r', text);

@@ -78,6 +78,8 @@ pub struct Policy {
     pub key_texts: Vec<Box<[u8]>>,
     /// Tags that a customer's rules give to what is stored.
     pub tags: Vec<Box<str>>,
+    /// Which of the site's other origins a customer's rules chose; a part of the key.
+    pub origin: Option<Box<str>>,
 }
 
 impl Policy {
@@ -149,6 +151,7 @@ impl Policy {
             store_authorized: settings.store_authorized,
             key_texts: Vec::new(),
             tags: Vec::new(),
+            origin: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! `brink check`: would a node take these settings? Reads what a start would read and serves nothing.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -97,7 +98,7 @@ fn check(args: &Arguments) -> Findings {
 /// Checks all sites of a node as its start would, without its last good documents.
 fn check_folder(config: &NodeConfig, args: &Arguments, found: &mut Findings) -> Result<(), String> {
     let surroundings = surroundings(config, &config.sites.folder);
-    let (source, report) = Source::start(config.sites.clone(), LastGood::forgetful(), surroundings)
+    let (source, report) = Source::start(config.sites.clone(), surroundings)
         .map_err(|refusal: Refusal| refusal.to_string())?;
     found.checked = report.sites + report.refused;
     found.diagnostics.extend(report.diagnostics().cloned());
@@ -150,6 +151,7 @@ fn surroundings(config: &NodeConfig, folder: &Path) -> Surroundings {
         upstream: Shared::new(&config.upstream, clock.clone()),
         listeners: config.listeners(),
         checks: None,
+        state: Arc::new(LastGood::forgetful()),
         clock,
     }
 }

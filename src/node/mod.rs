@@ -20,7 +20,7 @@ use http::Version;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::admin::{self, Admin, ReloadOrder, Token};
+use crate::admin::{self, Admin, NodeOrder, Token};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::fill::Flights;
@@ -29,6 +29,7 @@ use crate::header::via;
 use crate::listen::{self, Admission, Drain, Front, Stage, notify};
 use crate::node::serving::ServingThread;
 use crate::serve::Serve;
+use crate::serve::rules;
 use crate::site::{LastGood, Sites, Source, Surroundings};
 use crate::store::{self, Store};
 use crate::telemetry::{AccessLog, Registry};
@@ -40,7 +41,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long the disks may take to store what memory has at the end.
 const CLOSING: Duration = Duration::from_secs(20);
 /// How many reload orders may wait; one more waits to be accepted.
-const RELOADS_WAITING: usize = 8;
+const ORDERS_WAITING: usize = 8;
 
 /// A running node.
 pub struct Node {
@@ -59,8 +60,8 @@ pub struct Node {
     threads: Vec<ServingThread<Serve>>,
     open: HashMap<SocketAddr, Arc<Drain>>,
     ready: Arc<AtomicBool>,
-    reloads: mpsc::Receiver<ReloadOrder>,
-    order_reload: mpsc::Sender<ReloadOrder>,
+    orders: mpsc::Receiver<NodeOrder>,
+    order: mpsc::Sender<NodeOrder>,
     fortune: Arc<metrics::Fortune>,
 }
 
@@ -101,10 +102,10 @@ impl Node {
             geo,
             clock: clock.clone(),
             log: log.clone(),
-            rules: config.rules.clone(),
+            rules: rules::Bench::new(config.rules.clone(), clock.clone()),
         });
         let sni = sni(&config, source.sites())?;
-        let (order_reload, reloads) = mpsc::channel(RELOADS_WAITING);
+        let (order, orders) = mpsc::channel(ORDERS_WAITING);
         let fortune = Arc::new(metrics::Fortune::new(&report));
         let mut node = Node {
             admission: Admission::new(config.listen.max_connections),
@@ -120,8 +121,8 @@ impl Node {
             log,
             limits,
             sni,
-            reloads,
-            order_reload,
+            orders,
+            order,
             fortune,
             config,
         };
@@ -156,10 +157,7 @@ impl Node {
             tokio::select! {
                 _ = tick.tick() => self.look_after(),
                 _ = hangup.recv() => drop(self.reload()),
-                Some(order) = self.reloads.recv() => {
-                    // Whoever asked may be gone; the reload counts all the same.
-                    let _ = order.send(self.reload());
-                }
+                Some(order) = self.orders.recv() => self.obey(order),
                 _ = user.recv() => self.log.reopen(),
                 _ = term.recv() => break,
                 () = &mut at_once => {
@@ -173,6 +171,20 @@ impl Node {
         tokio::select! {
             () = self.end(delay, timeout) => Ok(()),
             () = at_once => Ok(()),
+        }
+    }
+
+    /// Does as ordered. Whoever asked may be gone; what was done counts all the same.
+    fn obey(&mut self, order: NodeOrder) {
+        match order {
+            NodeOrder::Reload(answer) => drop(answer.send(self.reload())),
+            NodeOrder::TakeBack { site, undo, answer } => {
+                let done = self.source.take_back(&site, undo);
+                if let Ok(now) = &done {
+                    tracing::warn!("rules of {site}, by order: {now}");
+                }
+                drop(answer.send(done));
+            }
         }
     }
 
@@ -263,7 +275,7 @@ impl Node {
             serve: Arc::clone(&self.serve),
             sites: Arc::clone(self.source.sites()),
             metrics: Box::new(move || registry.render()),
-            reload: self.order_reload.clone(),
+            orders: self.order.clone(),
             ready: Arc::clone(&self.ready),
             token,
         });
@@ -289,16 +301,17 @@ fn load_sites(
     })?;
     let upstream = Shared::new(&config.upstream, clock.clone());
     upstream.set_own_addresses(config.own_addresses());
+    let state = LastGood::open(&config.state_dir).map_err(|error| error.to_string())?;
     let surroundings = Surroundings {
+        state: Arc::new(state),
         folder: config.sites.folder.clone(),
         upstream: Arc::clone(&upstream),
         listeners: config.own_addresses(),
         checks: Some(tokio::runtime::Handle::current()),
         clock: clock.clone(),
     };
-    let state = LastGood::open(&config.state_dir).map_err(|error| error.to_string())?;
-    let (source, report) = Source::start(config.sites.clone(), state, surroundings)
-        .map_err(|refusal| refusal.to_string())?;
+    let (source, report) =
+        Source::start(config.sites.clone(), surroundings).map_err(|refusal| refusal.to_string())?;
     Ok((upstream, source, report))
 }
 

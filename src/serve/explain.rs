@@ -54,6 +54,8 @@ pub struct Explanation {
     pub site: Option<String>,
     /// Why the request would be refused, if it would.
     pub refused: Option<Refused>,
+    /// Which clients have which of the site's rule sets, where not all have the same.
+    pub release: Option<String>,
     /// What the customer's rules of the request phase make of it, rule by rule.
     pub rules: Vec<RuleTold>,
     /// What the rules would answer, if they would.
@@ -172,7 +174,7 @@ impl Serve {
             Err(diagnostic) => return Err(diagnostic.to_string()),
         };
         told.site = Some(site.name.to_string());
-        told.origin = site.group.status().into_iter().map(Server::from).collect();
+        told.release = site.rules.told();
         let present = Present::of(&head.headers);
         if let Err(refusal) = admit::admit(self, &site, &head, present) {
             return Ok(Err(refusal));
@@ -198,6 +200,7 @@ impl Serve {
             Err(refusal) => return Ok(Err(refusal)),
         };
         asked.tell_scheme();
+        told.origin = asked.origin().status().into_iter().map(Server::from).collect();
         match plan::plan(self, &asked, false) {
             Course::Pass(reason) => told.decide(reason),
             Course::Cache(plan) => {
@@ -304,6 +307,9 @@ fn describe(asked: &Asked, entry: &Entry, selected: bool, now: Timestamp) -> Sto
 fn story(told: &Explanation) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "site     {}", told.site.as_deref().unwrap_or("none has this host"));
+    if let Some(release) = &told.release {
+        let _ = writeln!(text, "release  {release}");
+    }
     for rule in &told.rules {
         let does = if rule.actions.is_empty() {
             String::new()

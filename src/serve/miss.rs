@@ -134,7 +134,7 @@ pub(super) fn inquiry<'a>(
 pub(super) fn order(serve: &Serve, exchange: &Exchange, asked: &Asked) -> Order {
     Order {
         policy: Arc::clone(asked.policy()),
-        group: Arc::clone(&asked.site().group),
+        group: Arc::clone(asked.origin()),
         outbound: forward::outbound(serve, exchange, asked, Upload::Empty),
         on_head: rules::on_head(exchange),
     }

@@ -82,8 +82,8 @@ pub struct Serve {
     pub clock: Clock,
     /// Where requests are logged.
     pub log: AccessLog,
-    /// What customers' rules may cost.
-    pub rules: rules::Settings,
+    /// What customers' rules run with.
+    pub rules: Arc<rules::Bench>,
 }
 
 impl Handler for Serve {

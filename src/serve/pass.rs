@@ -77,7 +77,7 @@ pub async fn ask(
     upload: Upload,
 ) -> Result<Inbound, Refusal> {
     let outbound = forward::outbound(serve, exchange, asked, upload);
-    match upstream::send(&asked.site().group, outbound).await {
+    match upstream::send(asked.origin(), outbound).await {
         Ok(inbound) => {
             exchange.asked_origin(&Answered::of(&inbound));
             Ok(inbound)

@@ -14,6 +14,7 @@ use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::identify::Identity;
 use crate::site::Site;
+use crate::upstream::Group;
 
 /// A request for a site, as the steps after admission see it.
 pub struct Asked {
@@ -91,6 +92,13 @@ impl Asked {
     /// The cache policy for this request: the site's, unless rules made another of it.
     pub fn policy(&self) -> &Arc<Policy> {
         self.ruled.as_ref().unwrap_or(&self.identity.site.policy)
+    }
+
+    /// The origin to ask: the site's, unless rules chose another.
+    pub fn origin(&self) -> &Arc<Group> {
+        let site = self.site();
+        let chosen = self.ruled.as_ref().and_then(|policy| policy.origin.as_ref());
+        chosen.and_then(|name| site.origins.get(name)).unwrap_or(&site.group)
     }
 
     /// The request as the cache sees it.

@@ -3,16 +3,19 @@
 //! A document is parsed once. Its preset's tables are laid under its own before the values become
 //! types, so whatever it spells out wins, and every error points into the operator's own text.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use edge_rules::{Function, Limits, Program};
+use edge_rules::Program;
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::host;
 use super::preset::{self, Preset};
+use super::release::Release;
 use super::respond::Respond;
+use super::rules::checked_rules;
 use crate::setting::Complaint;
 use crate::{cache, tls, upstream};
 
@@ -32,6 +35,10 @@ pub struct Document {
     pub preset: Option<Preset>,
     /// Where the content comes from. Required.
     pub origin: upstream::Settings,
+    /// Other origins, by names of letters, digits, `-` and `_`, for rules to choose; at most 32.
+    /// What each of them answers is stored apart. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<String, upstream::Settings>,
     /// What is cached, how long and under which key.
     #[serde(default)]
     pub cache: cache::Settings,
@@ -44,6 +51,9 @@ pub struct Document {
     /// The customer's edge rules, in their order; edge-rules/README.md is their language. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<toml::Table>,
+    /// How the rules reach clients.
+    #[serde(default)]
+    pub release: Release,
     /// The rules, checked.
     #[serde(skip)]
     pub program: Option<Arc<Program>>,
@@ -51,6 +61,15 @@ pub struct Document {
 
 /// More hosts than any customer binds; the table would take more, a person would not.
 const MAX_HOSTS: usize = 1000;
+
+/// Most origins beside the first.
+const MAX_ORIGINS: usize = 32;
+
+/// Whether this can name an origin.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+}
 
 fn open() -> bool {
     true
@@ -64,7 +83,7 @@ impl Document {
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
         let explain = |error: toml::de::Error| Diagnostic::from_toml(file, text, &error);
         let mut document = DeTable::parse(text).map_err(explain)?;
-        let program = checked_rules(file, text, document.get_ref())?;
+        let program = checked_rules(file, text, document.get_ref(), true)?;
         if let Some(preset) = named_preset(document.get_ref()) {
             preset::lay_under(document.get_mut(), preset.table());
         }
@@ -81,16 +100,35 @@ impl Document {
     /// Everything that is wrong with the values; paths start at the document's root.
     pub fn validate(&self) -> Vec<Complaint> {
         let mut complaints = self.validate_hosts();
+        if self.origins.len() > MAX_ORIGINS {
+            let message =
+                format!("a site has at most {MAX_ORIGINS}, this has {}", self.origins.len());
+            complaints.push(Complaint::new("origins", message));
+        }
+        for (path, origin) in self.all_origins() {
+            complaints.extend(origin.validate().into_iter().map(|found| found.within(&path)));
+        }
+        complaints.extend(self.origins.keys().filter(|name| !is_name(name)).map(|name| {
+            let message =
+                format!("`{name}` is no name: it has 1 to 64 letters, digits, `-` and `_`");
+            Complaint::new(format!("origins.{name}"), message)
+        }));
         let tables = [
-            ("origin", self.origin.validate()),
             ("cache", self.cache.validate()),
             ("tls", self.tls.validate()),
             ("respond", self.respond.validate()),
+            ("release", self.release.validate()),
         ];
         for (table, found) in tables {
             complaints.extend(found.into_iter().map(|complaint| complaint.within(table)));
         }
         complaints
+    }
+
+    /// The site's origin and the others that rules may choose, with their places in the document.
+    pub fn all_origins(&self) -> impl Iterator<Item = (String, &upstream::Settings)> {
+        let others = self.origins.iter().map(|(name, it)| (format!("origins.{name}"), it));
+        std::iter::once(("origin".to_owned(), &self.origin)).chain(others)
     }
 
     /// The document with every default written out, as TOML.
@@ -125,38 +163,6 @@ impl Document {
         }
         complaints
     }
-}
-
-/// The rules of a document as a program; patterns are parsed and bounded, not built.
-fn checked_rules(
-    file: &str,
-    text: &str,
-    document: &DeTable<'_>,
-) -> Result<Option<Arc<Program>>, Diagnostic> {
-    let Some((_, rules)) = document.iter().find(|(key, _)| key.get_ref() == "rules") else {
-        return Ok(None);
-    };
-    let program = Program::from_value(text, rules, &Limits::default()).map_err(|errors| {
-        let Some(first) = errors.first() else { return Diagnostic::whole_file(file, "bad rules") };
-        let span = first.span.start as usize..first.span.end as usize;
-        let found = Diagnostic::at(file, text, span, first.message.as_str());
-        let others = errors.len() - 1;
-        match (&first.hint, others) {
-            (Some(hint), _) => found.suggest(hint.as_str()),
-            (None, 0) => found,
-            (None, _) => found.suggest(format!("{others} more rules are wrong")),
-        }
-    })?;
-    if let Some(what) = not_here(&program) {
-        let (start, end) = (rules.span().start, rules.span().end);
-        return Err(Diagnostic::at(file, text, start..end, format!("{what} in a node")));
-    }
-    Ok((!program.is_empty()).then(|| Arc::new(program)))
-}
-
-/// What a rule set asks for that the language has and a node does not do.
-fn not_here(program: &Program) -> Option<&'static str> {
-    program.calls(Function::Origin).then_some("rules cannot choose the origin")
 }
 
 /// Reads only the hosts of a document that was validated before, in the table's form.

@@ -3,17 +3,19 @@
 //! A site without traffic is this text, its hosts and two empty cells, well under 2 KiB. The first
 //! request fills the first cell ([`Site`]), the first TLS handshake the second (the certificate).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
-use edge_rules::Program;
 use tokio::runtime::Handle;
 
 use super::certificates::Loaded;
 use super::diagnostic::Diagnostic;
 use super::document::Document;
+use super::last_good::LastGood;
+use super::release::Rules;
 use super::respond::Respond;
 use crate::cache::Policy;
 use crate::clock::Clock;
@@ -32,6 +34,8 @@ pub struct Surroundings {
     pub listeners: Vec<std::net::SocketAddr>,
     /// Where the active health checks of origins run; `None`: nowhere, as in `brink check`.
     pub checks: Option<Handle>,
+    /// What is kept of sites.
+    pub state: Arc<LastGood>,
     /// The node's clock.
     pub clock: Clock,
 }
@@ -65,10 +69,12 @@ pub struct Site {
     pub policy: Arc<Policy>,
     /// Where what is not cached comes from.
     pub group: Arc<Group>,
+    /// Other origins that rules may choose, by name.
+    pub origins: BTreeMap<Box<str>, Arc<Group>>,
     /// How the edge answers.
     pub respond: Respond,
-    /// The customer's rules, if there are any.
-    pub rules: Option<Arc<Program>>,
+    /// The customer's rules.
+    pub rules: Rules,
     /// The whole document with its preset merged in.
     pub document: Document,
 }
@@ -87,16 +93,21 @@ impl Site {
         before: Option<&Site>,
     ) -> Result<Site, Complaint> {
         let before = before.filter(|site| site.number == number);
-        let same_origin = before.filter(|site| site.document.origin == document.origin);
         let same_cache = before.filter(|site| site.document.cache == document.cache);
-        let group = match same_origin {
-            Some(site) => site.group.clone(),
-            None => {
-                let origin = with_paths(&document.origin, &surroundings.folder);
-                Group::new(number, &origin, &surroundings.upstream)
-                    .map_err(|complaint| complaint.within("origin"))?
+        let group = |path: &str, origin: &upstream::Settings, used: Option<&Arc<Group>>| {
+            let origin = with_paths(origin, &surroundings.folder);
+            match used.filter(|used| used.settings() == &origin) {
+                Some(used) => Ok(Arc::clone(used)),
+                None => Group::new(number, &origin, &surroundings.upstream)
+                    .map_err(|complaint| complaint.within(path)),
             }
         };
+        let mut origins = BTreeMap::new();
+        for (name, origin) in &document.origins {
+            let used = before.and_then(|site| site.origins.get(&**name));
+            let made = group(&format!("origins.{name}"), origin, used)?;
+            origins.insert(Box::from(name.as_str()), made);
+        }
         let policy = match same_cache {
             Some(site) => site.policy.clone(),
             None => Arc::new(Policy::new(&document.cache)),
@@ -106,11 +117,19 @@ impl Site {
             name: name.into(),
             enabled: document.enabled,
             policy,
-            group,
+            group: group("origin", &document.origin, before.map(|site| &site.group))?,
+            origins,
             respond: document.respond.clone(),
-            rules: document.program.clone(),
+            rules: Rules::new(name, &document, &surroundings.state)?,
             document,
         })
+    }
+}
+
+impl Site {
+    /// All groups of origin servers.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        std::iter::once(&self.group).chain(self.origins.values())
     }
 }
 
@@ -158,11 +177,13 @@ impl Entry {
 
     /// The same entry with its site built already, and its certificate read.
     pub fn built(self, site: Site, certificate: Option<Loaded>) -> Self {
-        Entry {
-            site: OnceLock::from(Ok(Arc::new(site))),
-            certificate: OnceLock::from(ArcSwapOption::new(certificate.map(Arc::new))),
-            ..self
-        }
+        let certificate = OnceLock::from(ArcSwapOption::new(certificate.map(Arc::new)));
+        Entry { certificate, ..self.with_site(site) }
+    }
+
+    /// The same entry with its site built already.
+    pub fn with_site(self, site: Site) -> Self {
+        Entry { site: OnceLock::from(Ok(Arc::new(site))), ..self }
     }
 
     /// The site, built now if nobody asked before.
@@ -228,7 +249,7 @@ impl Entry {
         let document = Document::parse(&surroundings.file(&self.name), &self.text)?;
         let site = Site::build(self.number, &self.name, document, surroundings, None)
             .map_err(|complaint| self.complain(surroundings, &complaint))?;
-        surroundings.watch(&site.group);
+        site.groups().for_each(|group| surroundings.watch(group));
         Ok(Arc::new(site))
     }
 

@@ -39,8 +39,11 @@ pub fn examine(
     let document = Document::parse(&file, text).map_err(|diagnostic| vec![diagnostic])?;
     let patterns = document.patterns();
     let mut complaints = document.validate();
-    complaints.extend(own_addresses(&document, &patterns, &surroundings.listeners));
-    complaints.extend(origin_files(&document, &surroundings.folder));
+    for (path, origin) in document.all_origins() {
+        let mut found = own_addresses(origin, &patterns, &surroundings.listeners);
+        found.extend(origin_files(origin, &surroundings.folder));
+        complaints.extend(found.into_iter().map(|complaint| complaint.within(&path)));
+    }
     let explain = |complaints: Vec<Complaint>| -> Vec<Diagnostic> {
         complaints.iter().map(|c| Diagnostic::from_complaint(&file, text, c)).collect()
     };
@@ -71,44 +74,40 @@ fn read_certificate(
 }
 
 /// What is wrong with the files for TLS to the origin.
-fn origin_files(document: &Document, folder: &Path) -> Vec<Complaint> {
-    let tls = &document.origin.tls;
+fn origin_files(origin: &upstream::Settings, folder: &Path) -> Vec<Complaint> {
+    let tls = &origin.tls;
     if tls.ca.is_none() && tls.certificate.is_none() {
         return Vec::new();
     }
-    let found = upstream::check_files(&with_paths(&document.origin, folder).tls);
-    found.into_iter().map(|complaint| complaint.within("tls").within("origin")).collect()
+    let found = upstream::check_files(&with_paths(origin, folder).tls);
+    found.into_iter().map(|complaint| complaint.within("tls")).collect()
 }
 
 /// Servers of the origin that are this node itself: each request would come back until `CDN-Loop`
 /// ends it.
 fn own_addresses(
-    document: &Document,
+    origin: &upstream::Settings,
     patterns: &[Box<str>],
     listeners: &[SocketAddr],
 ) -> Vec<Complaint> {
     let ports: HashSet<u16> = listeners.iter().map(SocketAddr::port).collect();
     let is_own = |server: &ServerSettings| {
-        let reached = [Scheme::Http, Scheme::Https]
-            .map(|client| document.origin.reach(&server.url, client).1);
+        let reached =
+            [Scheme::Http, Scheme::Https].map(|client| origin.reach(&server.url, client).1);
         reached.into_iter().filter(|port| ports.contains(port)).any(|port| match &server.url.host {
             // A site that fetches from its own name on a port of ours comes back to us by DNS.
             Host::Name(name) => patterns.iter().any(|host| **host == **name),
             Host::Address(address) => is_listener(*address, port, listeners),
         })
     };
-    document
-        .origin
-        .servers
-        .iter()
-        .enumerate()
-        .filter(|(_, server)| is_own(server))
+    let servers = origin.servers.iter().enumerate().filter(|(_, server)| is_own(server));
+    servers
         .map(|(at, server)| {
             let message = format!(
                 "`{}` is this node itself, so requests would go round in circles",
                 server.url
             );
-            Complaint::new(format!("origin.servers[{at}]"), message)
+            Complaint::new(format!("servers[{at}]"), message)
                 .suggest("write the address of the customer's own server")
         })
         .collect()

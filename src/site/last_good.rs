@@ -1,14 +1,20 @@
 //! The last good text of every site, kept in `state_dir` so that a bad edit freezes a site at start too.
 //!
-//! One redb file, two tables: file stem to (site number, document), and the next number. A number
+//! One redb file: file stem to (site number, document), the next number, and the rule sets that sites
+//! have had (`sets`). A number
 //! is never given twice: cache keys hold it, and an object of a removed site must not be found by
 //! a later one. The texts double as the memory of what was validated: a document that equals its
 //! last good text needs no second look.
+
+mod sets;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+use crate::clock::Timestamp;
+pub use sets::{KeptSet, NewSet};
 
 const SITES: TableDefinition<'_, &str, (u32, &str)> = TableDefinition::new("last_good_sites");
 const NEXT: TableDefinition<'_, (), u32> = TableDefinition::new("next_site_number");
@@ -25,6 +31,19 @@ pub struct Kept {
     pub number: u32,
     /// The whole document.
     pub text: Box<str>,
+}
+
+/// A site as it is taken now.
+#[derive(Clone, Copy)]
+pub struct Taken<'a> {
+    /// The file's stem.
+    pub name: &'a str,
+    /// The site's number.
+    pub number: u32,
+    /// The whole document.
+    pub text: &'a str,
+    /// Its rules.
+    pub set: Option<&'a NewSet>,
 }
 
 /// The file of last good documents; without one, only numbers are kept, and only in memory.
@@ -51,6 +70,11 @@ impl LastGood {
         LastGood { database: None, next: AtomicU32::new(1) }
     }
 
+    /// Whether it keeps nothing.
+    pub fn is_forgetful(&self) -> bool {
+        self.database.is_none()
+    }
+
     /// Opens or makes `sites.redb` in `folder`, which is made if it is not there.
     ///
     /// # Errors
@@ -64,6 +88,7 @@ impl LastGood {
             let writing = database.begin_write()?;
             let next = {
                 writing.open_table(SITES)?;
+                sets::prepare(&writing)?;
                 writing.open_table(NEXT)?.get(())?.map_or(1, |number| number.value())
             };
             writing.commit()?;
@@ -103,19 +128,24 @@ impl LastGood {
     /// When the file cannot be written.
     pub fn commit<'a>(
         &self,
-        taken: impl Iterator<Item = (&'a str, u32, &'a str)>,
+        taken: impl Iterator<Item = Taken<'a>>,
         gone: impl Iterator<Item = &'a str>,
+        now: Timestamp,
     ) -> Result<(), StateError> {
         let Some(database) = &self.database else { return Ok(()) };
         let write = || -> Result<(), redb::Error> {
             let writing = database.begin_write()?;
             {
                 let mut table = writing.open_table(SITES)?;
-                for (name, number, text) in taken {
+                for Taken { name, number, text, set } in taken {
                     table.insert(name, (number, text))?;
+                    if let Some(set) = set {
+                        sets::keep(&writing, name, set, now)?;
+                    }
                 }
                 for name in gone {
                     table.remove(name)?;
+                    sets::forget(&writing, name)?;
                 }
                 writing.open_table(NEXT)?.insert((), self.next.load(Ordering::Relaxed))?;
             }
@@ -136,8 +166,10 @@ mod tests {
         let state = LastGood::open(folder.path()).unwrap();
         let (a, b) = (state.next_number(), state.next_number());
         let taken = [("a", a, "hosts = [\"a\"]"), ("b", b, "hosts = [\"b\"]")];
-        state.commit(taken.into_iter(), std::iter::empty()).unwrap();
-        state.commit(std::iter::empty(), ["a"].into_iter()).unwrap();
+        let taken = taken.map(|(name, number, text)| Taken { name, number, text, set: None });
+        let now = Timestamp(0);
+        state.commit(taken.into_iter(), std::iter::empty(), now).unwrap();
+        state.commit(std::iter::empty(), ["a"].into_iter(), now).unwrap();
         drop(state);
 
         let again = LastGood::open(folder.path()).unwrap();

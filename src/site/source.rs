@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
 use super::document::hosts_of;
-use super::entry::{Entry, Surroundings};
+use super::entry::{Entry, Site, Surroundings};
 use super::examine::examine;
-use super::last_good::{Kept, LastGood};
+use super::last_good::{Kept, NewSet, Taken};
+use super::release::kept_form;
 use super::report::{Refusal, Report};
 use super::settings::Settings;
 use super::settle::{Conflict, settle};
@@ -27,7 +28,6 @@ const MAX_NAME: usize = 100;
 /// The folder of documents and what was made of it.
 pub struct Source {
     settings: Settings,
-    state: LastGood,
     sites: Arc<Sites>,
 }
 
@@ -36,7 +36,7 @@ enum Seen {
     /// What is served already.
     Same,
     /// Something new that is good by itself.
-    Proposed(Arc<Entry>),
+    Proposed(Arc<Entry>, NewSet),
     /// Something that will not do.
     Wrong(Vec<Diagnostic>),
     /// Nothing any more.
@@ -53,12 +53,11 @@ impl Source {
     /// was kept cannot be read.
     pub fn start(
         settings: Settings,
-        state: LastGood,
         surroundings: Surroundings,
     ) -> Result<(Self, Report), Refusal> {
-        let kept = state.load().map_err(Refusal::State)?;
+        let kept = surroundings.state.load().map_err(Refusal::State)?;
         let sites = Arc::new(Sites::new(surroundings));
-        let mut source = Source { settings, state, sites };
+        let mut source = Source { settings, sites };
         source.sites.swap(source.resume(kept));
         let report = match source.reload() {
             Ok(report) => report,
@@ -92,12 +91,15 @@ impl Source {
         }
         let seen = self.inspect_all(&names, &previous);
 
-        let mut proposed = Vec::new();
+        let (mut proposed, mut sets) = (Vec::new(), Vec::new());
         let mut gone = without_file(&previous, &names);
         for (name, seen) in names.into_iter().zip(seen) {
             match seen {
                 Seen::Same => report.unchanged += 1,
-                Seen::Proposed(entry) => proposed.push(entry),
+                Seen::Proposed(entry, set) => {
+                    sets.push((Arc::clone(&entry), set));
+                    proposed.push(entry);
+                }
                 Seen::Gone => gone.push(name),
                 Seen::Wrong(diagnostics) => {
                     report.trouble(&name, previous.site(&name).is_some(), diagnostics);
@@ -106,15 +108,38 @@ impl Source {
         }
         // A file may come and go between the listing and its turn.
         gone.retain(|name| previous.site(name).is_some());
-        let (next, conflicts) = settle(&previous, &gone, proposed.clone());
+        let (next, conflicts) = settle(&previous, &gone, proposed);
         for conflict in &conflicts {
             let frozen = previous.site(&conflict.entry.name).is_some();
             report.trouble(&conflict.entry.name, frozen, vec![self.explain(conflict)]);
         }
-        proposed.retain(|entry| next.site(&entry.name).is_some_and(|now| Arc::ptr_eq(now, entry)));
-        self.take(&previous, next, &proposed, &gone, &mut report);
+        sets.retain(|(entry, _)| next.site(&entry.name).is_some_and(|now| Arc::ptr_eq(now, entry)));
+        self.take(&previous, next, &sets, &gone, &mut report);
         report.took_ms = clock.now().0.saturating_sub(started.0);
         Ok(report)
+    }
+
+    /// Gives all clients of a site the rule set before its document's, at once and until the rules of
+    /// the document change; `undo` ends that. Tells what clients have then.
+    ///
+    /// # Errors
+    /// There is no such site, or what was ordered cannot be kept; nothing has changed.
+    pub fn take_back(&mut self, name: &str, undo: bool) -> Result<String, String> {
+        let surroundings = self.sites.surroundings();
+        let previous = self.sites.snapshot();
+        let entry = previous.site(name).ok_or_else(|| format!("there is no site `{name}`"))?;
+        let site = entry.site(surroundings).map_err(|trouble| trouble.to_string())?;
+        let set = &site.rules.own().name;
+        let withdraw = |set| surroundings.state.withdraw(name, set).map_err(|it| it.to_string());
+        withdraw((!undo).then_some(&**set))?;
+        let document = site.document.clone();
+        let next = Site::build(site.number, name, document, surroundings, Some(&site));
+        let next = next.map_err(|complaint| complaint.message)?;
+        let told = next.rules.told().unwrap_or_else(|| format!("all have {set}"));
+        let entry = Entry::new(name, entry.number, entry.text.clone(), entry.hosts.clone());
+        let (snapshot, _) = settle(&previous, &[], vec![Arc::new(entry.with_site(next))]);
+        self.sites.swap(snapshot);
+        Ok(told)
     }
 
     /// Keeps what was taken, then lets everyone see it. In this order: a number must not be in use
@@ -123,16 +148,23 @@ impl Source {
         &mut self,
         previous: &Snapshot,
         mut next: Snapshot,
-        taken: &[Arc<Entry>],
+        taken: &[(Arc<Entry>, NewSet)],
         gone: &[Box<str>],
         report: &mut Report,
     ) {
         if !taken.is_empty() || !gone.is_empty() {
-            let rows = taken.iter().map(|entry| (&*entry.name, entry.number, &*entry.text));
-            let kept = self.state.commit(rows, gone.iter().map(|name| &**name));
+            let rows = taken.iter().map(|(entry, set)| Taken {
+                name: &entry.name,
+                number: entry.number,
+                text: &entry.text,
+                set: Some(set),
+            });
+            let surroundings = self.sites.surroundings();
+            let (gone, now) = (gone.iter().map(|name| &**name), surroundings.clock.now());
+            let kept = surroundings.state.commit(rows, gone, now);
             report.not_kept = kept.err().map(|error| error.to_string());
         }
-        report.changed = taken.iter().filter(|e| previous.site(&e.name).is_some()).count();
+        report.changed = taken.iter().filter(|(it, _)| previous.site(&it.name).is_some()).count();
         report.added = taken.len() - report.changed;
         report.removed = gone.len();
         report.sites = next.len();
@@ -220,7 +252,7 @@ impl Source {
             entry.seen(stamp);
             return Seen::Same;
         }
-        let number = before.map_or_else(|| self.state.next_number(), |entry| entry.number);
+        let number = before.map_or_else(|| surroundings.state.next_number(), |entry| entry.number);
         let used = before.and_then(|entry| entry.site_in_use());
         match examine(name, number, &text, surroundings, used.map(|site| &**site)) {
             Err(diagnostics) => Seen::Wrong(diagnostics),
@@ -228,16 +260,18 @@ impl Source {
                 let hosts = examined.site.document.patterns();
                 let entry = Entry::new(name, number, text.into(), hosts);
                 entry.seen(stamp);
+                let set = kept_form(&examined.site.document);
                 // Who is in use stays in use; the rest is built again when somebody asks.
-                Seen::Proposed(Arc::new(match used {
+                let entry = match used {
                     None => entry,
                     Some(used) => {
-                        if !Arc::ptr_eq(&used.group, &examined.site.group) {
-                            surroundings.watch(&examined.site.group);
-                        }
+                        let is_used = |group| used.groups().any(|it| Arc::ptr_eq(it, group));
+                        let new = examined.site.groups().filter(|group| !is_used(group));
+                        new.for_each(|group| surroundings.watch(group));
                         entry.built(examined.site, examined.certificate)
                     }
-                }))
+                };
+                Seen::Proposed(Arc::new(entry), set)
             }
         }
     }

@@ -96,6 +96,11 @@ impl Group {
         }))
     }
 
+    /// What the group was made of.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The site that the group belongs to.
     pub fn site(&self) -> u32 {
         self.site

@@ -101,8 +101,8 @@ functions! {
     CacheTag: "" "" (Tag; 1) Nothing in CACHE;
     /// Past the cache.
     CacheBypass: "" "" (; 0) Nothing in CACHE;
-    /// Which origin to ask.
-    Origin: "" "" (Tag; 1) Nothing in OUTWARD;
+    /// Which origin to ask; before the cache, since what is stored is told apart by it.
+    Origin: "" "" (Tag; 1) Nothing in REQUEST;
     /// A sum.
     Add: "ADD" "add" (Number, Number; 2) Number;
     /// A difference.

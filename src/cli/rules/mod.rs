@@ -1,5 +1,7 @@
-//! `brink rules`: checks, tests, tries out, lays out and converts edge rules, without any node.
+//! `brink rules`: checks, tests, tries out, lays out and converts edge rules, without any node; and
+//! which rules a node's clients have.
 
+mod release;
 mod run;
 mod test;
 
@@ -9,7 +11,8 @@ use edge_rules::{Error, Limits, Notation, Program};
 use serde_json::{Value, json};
 use toml::de::DeTable;
 
-use crate::cli::{COULD_NOT_RUN, FOUND_WRONG};
+use crate::cli::{COULD_NOT_RUN, FOUND_WRONG, Reach};
+use crate::quantity::Span;
 
 /// What `brink rules` understands.
 #[derive(clap::Args)]
@@ -53,6 +56,32 @@ enum Verb {
         #[arg(long, value_enum, default_value = "when")]
         to: Spelling,
     },
+    /// Show the rule sets that a site of a running node has had, and which clients have which.
+    Sets {
+        /// The site.
+        site: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Give all clients of a site the rule set before the one in its document, at once and until the
+    /// rules of the document change.
+    Return {
+        /// The site.
+        site: String,
+        /// Give clients the rules of the document again.
+        #[arg(long)]
+        undo: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Print a request header that makes rules in state `test` act, signed by the site's `test_key`.
+    Token {
+        /// The document of the site.
+        file: PathBuf,
+        /// How long it is good, at most a week.
+        #[arg(long = "for", default_value = "1h", value_name = "TIME")]
+        lifetime: Span,
+    },
 }
 
 /// A spelling of the language.
@@ -91,6 +120,9 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
         Verb::Run(arguments) => run::run(*arguments),
         Verb::Fmt { files, check } => lay_out(&files, check),
         Verb::Convert { file, to } => convert(&file, to),
+        Verb::Sets { site, reach } => release::sets(&site, &reach),
+        Verb::Return { site, undo, reach } => release::take_back(&site, undo, &reach),
+        Verb::Token { file, lifetime } => release::token(&file, lifetime),
     };
     done.unwrap_or_else(|why| {
         eprintln!("brink: {why}");

@@ -10,10 +10,12 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
+use super::bench;
 use crate::cache::Policy;
 use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
 use crate::serve::pace::Pace;
+use crate::site::Site;
 
 /// What a set of rules comes to.
 pub enum Verdict {
@@ -36,14 +38,16 @@ pub struct Effects {
     pub policy: Option<Arc<Policy>>,
     /// What goes to the origin instead of the client's body.
     pub body: Option<Bytes>,
+    /// An origin that a rule chose and that the site has not: the site's first is asked.
+    pub unknown_origin: Option<Box<str>>,
 }
 
 /// Changes a request as its rules say, and gathers what is to be done later.
-pub fn change(head: &mut Parts, policy: &Policy, actions: Vec<Action>) -> Effects {
+pub fn change(head: &mut Parts, site: &Site, actions: impl Iterator<Item = Action>) -> Effects {
     let mut pace = Pace::default();
     let mut error_pages = Vec::new();
-    let (mut removed, mut target, mut ruled, mut body) = (Vec::new(), None, None, None);
-    let mut left = Vec::new();
+    let (mut removed, mut target, mut caching, mut body) = (Vec::new(), None, Vec::new(), None);
+    let (mut left, mut unknown_origin) = (Vec::new(), None);
     for action in actions {
         match action {
             Action::RemoveArgument(name) => removed.push(name),
@@ -51,10 +55,12 @@ pub fn change(head: &mut Parts, policy: &Policy, actions: Vec<Action>) -> Effect
             Action::SetBody(other) => body = Some(Bytes::from(other)),
             Action::SetMethod(method) => ask_by(&mut head.method, method),
             Action::ErrorPage { statuses, location } => error_pages.push((statuses, location)),
+            Action::Origin(ref name) if !site.origins.contains_key(name) => {
+                unknown_origin = Some(name.clone());
+            }
+            action if is_of_cache(&action) => caching.push(action),
             action => {
-                if !change_fields(&mut head.headers, &action)
-                    && !change_policy(policy, &mut ruled, &action)
-                {
+                if !change_fields(&mut head.headers, &action) {
                     left.push(action);
                 }
             }
@@ -70,7 +76,9 @@ pub fn change(head: &mut Parts, policy: &Policy, actions: Vec<Action>) -> Effect
     if let Some(target) = target {
         ask_for(&mut head.uri, target);
     }
-    Effects { verdict, edits, pace, error_pages, policy: ruled.map(Arc::new), body }
+    let make = |actions: &[Action]| actions.iter().fold((*site.policy).clone(), ruled);
+    let policy = (!caching.is_empty()).then(|| bench::policy(&site.policy, caching, make));
+    Effects { verdict, edits, pace, error_pages, policy, body, unknown_origin }
 }
 
 /// Changes what goes to the origin.
@@ -95,13 +103,10 @@ pub fn change_stored(
     policy: &Policy,
     actions: Vec<Action>,
 ) -> Option<Arc<Policy>> {
-    let mut ruled = None;
-    let (_, edits) = split(
-        actions.into_iter().filter(|it| !change_policy(policy, &mut ruled, it)).collect(),
-        &mut Pace::default(),
-    );
+    let (caching, edits): (Vec<_>, Vec<_>) = actions.into_iter().partition(is_of_cache);
     edit(headers, &edits);
-    ruled.map(Arc::new)
+    let made = || Arc::new(caching.iter().fold(policy.clone(), ruled));
+    (!caching.is_empty()).then(made)
 }
 
 /// Changes an answer's fields.
@@ -147,28 +152,42 @@ fn change_fields(headers: &mut HeaderMap, action: &Action) -> bool {
     true
 }
 
-/// Changes the cache policy of a request; false if the action is about something else.
-fn change_policy(site: &Policy, ruled: &mut Option<Policy>, action: &Action) -> bool {
-    let before = |ruled: &mut Option<Policy>| ruled.take().unwrap_or_else(|| site.clone());
+/// Whether an action is about what is cached, and how.
+fn is_of_cache(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::CacheTtl(_)
+            | Action::CacheStale(_)
+            | Action::CacheBypass
+            | Action::CacheKey(_)
+            | Action::CacheTag(_)
+            | Action::Origin(_)
+    )
+}
+
+/// A cache policy as such an action changes it.
+fn ruled(mut policy: Policy, action: &Action) -> Policy {
     let seconds = |count: &u32| Duration::from_secs(u64::from(*count));
-    let policy = match action {
-        Action::CacheTtl(ttl) => before(ruled).living(seconds(ttl)),
-        Action::CacheStale(window) => before(ruled).stale_for(seconds(window)),
-        Action::CacheBypass => before(ruled).bypassing(),
+    match action {
+        Action::CacheTtl(ttl) => policy.living(seconds(ttl)),
+        Action::CacheStale(window) => policy.stale_for(seconds(window)),
+        Action::CacheBypass => policy.bypassing(),
         Action::CacheKey(text) => {
-            let mut policy = before(ruled);
             policy.key_texts.push(text.clone());
             policy
         }
         Action::CacheTag(tag) => {
-            let mut policy = before(ruled);
-            policy.tags.push(tag.clone());
+            if !policy.tags.contains(tag) {
+                policy.tags.push(tag.clone());
+            }
             policy
         }
-        _ => return false,
-    };
-    *ruled = Some(policy);
-    true
+        Action::Origin(name) => {
+            policy.origin = Some(name.clone());
+            policy
+        }
+        _ => policy,
+    }
 }
 
 /// An answer that sends the client elsewhere.

@@ -11,22 +11,22 @@
 //! know of a request, `effects` carries out what it decides. A site without rules pays one look at
 //! an empty option.
 
+mod bench;
 mod counters;
 mod effects;
 mod settings;
 mod view;
 
-use std::cell::RefCell;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use edge_rules::{Action, DEFAULT_ZONE, Environment, Fate, Outcome, PatternCache, Phase, Program};
+use edge_rules::{Action, Fate, Outcome, Phase, Program};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
 use crate::cache::Policy;
-use crate::clock::Clock;
 use crate::fill::OnHead;
 use crate::header::present::Present;
 use crate::header::request_id::X_REQUEST_ID;
@@ -37,8 +37,10 @@ use crate::serve::exchange::Exchange;
 use crate::serve::identify::Identity;
 use crate::serve::pace::Pace;
 use crate::serve::sent::Sent;
+use crate::site::{Chosen, Site, TEST_HEADER};
 use crate::telemetry::Tier;
 
+pub use bench::Bench;
 pub use counters::{COUNTERS, Counters};
 pub use settings::Settings;
 pub use view::{Client, View};
@@ -46,11 +48,6 @@ pub use view::{Client, View};
 use effects::Effects;
 pub use effects::Verdict;
 use view::Asking;
-
-thread_local! {
-    /// The patterns that this thread's requests have needed so far, of all sites.
-    static PATTERNS: RefCell<Option<PatternCache>> = const { RefCell::new(None) };
-}
 
 /// What rules left for the rest of the request.
 pub struct Ruled {
@@ -68,8 +65,48 @@ pub struct Ruled {
 struct Later {
     program: Arc<Program>,
     asking: Asking,
-    settings: Settings,
-    clock: Clock,
+    bench: Arc<Bench>,
+    tester: bool,
+}
+
+/// The rules that one client gets.
+struct Lot<'a> {
+    program: Option<&'a Arc<Program>>,
+    /// Whether the request has shown that it comes from somebody who tests rules.
+    tester: bool,
+    /// Keeps what these rules make of the origin's answers from all others.
+    apart: Option<Action>,
+}
+
+impl<'a> Lot<'a> {
+    /// What a client gets of a site's rules. The token of a tester ends here.
+    fn draw(bench: &Bench, site: &'a Site, client: IpAddr, headers: &mut HeaderMap) -> Lot<'a> {
+        let Chosen { program, on_trial } = site.rules.of(client);
+        let mut tester = false;
+        if site.rules.takes_tokens()
+            && let Some(token) = headers.remove(&*TEST_HEADER)
+        {
+            tester = site.rules.is_tester(token.as_bytes(), bench.clock().now());
+        }
+        let tests = program.is_some_and(|program| program.acts_in_test(client, tester));
+        let apart = (tests || on_trial.is_some()).then(|| {
+            let test = if tests { " in test" } else { "" };
+            let text = format!("set {}{test}", on_trial.unwrap_or("for all"));
+            Action::CacheKey(text.into_bytes().into())
+        });
+        Lot { program, tester, apart }
+    }
+
+    /// Whether nothing is to be done for the client.
+    fn is_idle(&self) -> bool {
+        self.program.is_none() && self.apart.is_none()
+    }
+
+    /// Runs the rules that come before the cache.
+    fn evaluate(&self, bench: &Bench, view: &View<'_>, explain: bool) -> Outcome {
+        let Some(program) = self.program else { return Outcome::default() };
+        bench.evaluate(program, Phase::Request, view, self.tester, explain)
+    }
 }
 
 /// How a request goes on after its rules.
@@ -82,7 +119,7 @@ pub enum Course {
 
 /// Whether a site's rules look at the bodies of requests.
 pub fn read_bodies(identity: &Identity) -> bool {
-    identity.site.rules.as_ref().is_some_and(|program| program.reads_body())
+    identity.site.rules.read_bodies()
 }
 
 /// Runs the rules that come before the cache, and changes the request as they say. Some answer it.
@@ -95,22 +132,31 @@ pub fn on_request(
     identity: &Identity,
     (head, present, sent): (&mut Parts, &mut Present, &mut Sent),
 ) -> Result<Course, Refusal> {
-    let Some(program) = &identity.site.rules else { return Ok(Course::On(None)) };
     let client = Client::of(exchange, &serve.geo);
-    let bench = Bench { settings: &serve.rules, clock: &serve.clock };
-    let outcome =
-        bench.run(program, Phase::Request, &View::of(&client, identity, head, sent.seen()));
-    let Effects { verdict, edits, pace, error_pages, policy, body } =
-        effects::change(head, &identity.site.policy, outcome.actions);
+    let lot = Lot::draw(&serve.rules, &identity.site, client.address, &mut head.headers);
+    if lot.is_idle() {
+        return Ok(Course::On(None));
+    }
+    let view = View::of(&client, identity, head, sent.seen());
+    let outcome = lot.evaluate(&serve.rules, &view, false);
+    COUNTERS.count(&outcome);
+    let actions = lot.apart.into_iter().chain(outcome.actions);
+    let Effects { verdict, edits, pace, error_pages, policy, body, unknown_origin } =
+        effects::change(head, &identity.site, actions);
+    if unknown_origin.is_some() {
+        COUNTERS.failed.bump();
+    }
     *present = Present::of(&head.headers);
     if let Some(body) = body {
         sent.replace(body);
     }
-    let later = Phase::ALL.into_iter().any(|it| it != Phase::Request && program.has(it));
-    let later = later.then(|| {
-        let (settings, clock) = (serve.rules.clone(), serve.clock.clone());
+    let has_later = |program: &&Arc<Program>| {
+        Phase::ALL.into_iter().any(|it| it != Phase::Request && program.has(it))
+    };
+    let later = lot.program.filter(has_later).map(|program| {
         let asking = Asking::keep(client, identity, head);
-        Arc::new(Later { program: Arc::clone(program), asking, settings, clock })
+        let (program, bench) = (Arc::clone(program), Arc::clone(&serve.rules));
+        Arc::new(Later { program, asking, bench, tester: lot.tester })
     });
     exchange.ruled = Some(Box::new(Ruled { later, edits, pace, error_pages }));
     match verdict {
@@ -123,8 +169,7 @@ pub fn on_request(
 /// Runs the rules of the request that goes to the origin, and changes it as they say.
 pub fn on_origin_request(exchange: &Exchange, target: &mut PathAndQuery, headers: &mut HeaderMap) {
     let Some(later) = later(exchange, Phase::OriginRequest) else { return };
-    let outcome =
-        later.bench().run(&later.program, Phase::OriginRequest, &later.asking.going_out(headers));
+    let outcome = later.run(Phase::OriginRequest, &later.asking.going_out(headers));
     effects::change_outbound(target, headers, outcome.actions);
 }
 
@@ -133,7 +178,7 @@ pub fn on_head(exchange: &Exchange) -> Option<OnHead> {
     let later = Arc::clone(later(exchange, Phase::Cache)?);
     Some(Arc::new(move |status, headers, policy| {
         let view = later.asking.answered(status, headers);
-        let outcome = later.bench().run(&later.program, Phase::Cache, &view);
+        let outcome = later.run(Phase::Cache, &view);
         effects::change_stored(headers, policy, outcome.actions)
     }))
 }
@@ -160,7 +205,7 @@ pub fn on_response(
     for phase in phases.into_iter().take(if response.status().as_u16() < 400 { 1 } else { 2 }) {
         let Some(later) = later.as_ref().filter(|it| it.program.has(phase)) else { continue };
         let view = later.asking.answered(response.status(), response.headers());
-        let outcome = later.bench().run(&later.program, phase, &view);
+        let outcome = later.run(phase, &view);
         let (verdict, more) = effects::split(outcome.actions, &mut pace);
         effects::edit(response.headers_mut(), &more);
         edits.extend(more);
@@ -199,40 +244,12 @@ fn page_for<'a>(
         .map(|(_, location)| &**location)
 }
 
-/// What rules run with.
-struct Bench<'a> {
-    settings: &'a Settings,
-    clock: &'a Clock,
-}
-
 impl Later {
-    fn bench(&self) -> Bench<'_> {
-        Bench { settings: &self.settings, clock: &self.clock }
-    }
-}
-
-impl Bench<'_> {
-    /// Runs one phase of a program and counts what came of it.
-    fn run(&self, program: &Program, phase: Phase, view: &View<'_>) -> Outcome {
-        let outcome = self.evaluate(program, phase, view, false);
+    /// Runs the rules of a phase and counts what came of it.
+    fn run(&self, phase: Phase, view: &View<'_>) -> Outcome {
+        let outcome = self.bench.evaluate(&self.program, phase, view, self.tester, false);
         COUNTERS.count(&outcome);
         outcome
-    }
-
-    fn evaluate(&self, program: &Program, phase: Phase, view: &View<'_>, explain: bool) -> Outcome {
-        PATTERNS.with_borrow_mut(|patterns| {
-            let room = usize::try_from(self.settings.pattern_cache.0).unwrap_or(usize::MAX);
-            let mut env = Environment {
-                now: i64::try_from(self.clock.now().seconds()).unwrap_or(i64::MAX),
-                random: &mut || fastrand::u64(..),
-                patterns: patterns.get_or_insert_with(|| PatternCache::new(room)),
-                budget: &self.settings.budget(),
-                zone: DEFAULT_ZONE,
-                tester: false,
-                explain,
-            };
-            program.evaluate(phase, view, &mut env)
-        })
     }
 }
 
@@ -255,13 +272,13 @@ pub fn explain(
     head: &mut Parts,
     told: &mut Vec<RuleTold>,
 ) -> (Verdict, Option<Arc<Policy>>) {
-    let Some(program) = &identity.site.rules else { return (Verdict::GoOn, None) };
-    let bench = Bench { settings: &serve.rules, clock: &serve.clock };
+    let lot = Lot::draw(&serve.rules, &identity.site, client.address, &mut head.headers);
     let view = View::of(client, identity, head, None);
-    let outcome = bench.evaluate(program, Phase::Request, &view, true);
+    let outcome = lot.evaluate(&serve.rules, &view, true);
+    let name = |rule| lot.program.map_or_else(String::new, |program| program.rule_label(rule));
     for (event, actions) in outcome.by_rule().0 {
         told.push(RuleTold {
-            name: program.rule_label(event.rule),
+            name: name(event.rule),
             fate: match event.fate {
                 Fate::Matched => "matched".into(),
                 Fate::Unmatched => "unmatched".into(),
@@ -277,6 +294,11 @@ pub fn explain(
         let fate = format!("the rest did not run ({})", outcome.end.word());
         told.push(RuleTold { name: "-".into(), fate, actions: Vec::new() });
     }
-    let effects = effects::change(head, &identity.site.policy, outcome.actions);
+    let actions = lot.apart.into_iter().chain(outcome.actions);
+    let effects = effects::change(head, &identity.site, actions);
+    if let Some(origin) = effects.unknown_origin {
+        let fate = format!("no origin `{origin}`, so the site's first is asked");
+        told.push(RuleTold { name: "-".into(), fate, actions: Vec::new() });
+    }
     (effects.verdict, effects.policy)
 }

@@ -24,6 +24,7 @@ fn surroundings(folder: &Path) -> Surroundings {
         upstream: Shared::new(&NodeSettings::default(), clock.clone()),
         listeners: vec!["0.0.0.0:8080".parse().unwrap(), "127.0.0.1:8443".parse().unwrap()],
         checks: None,
+        state: Arc::new(LastGood::forgetful()),
         clock,
     }
 }
@@ -58,8 +59,9 @@ impl Place {
 
     fn try_start(&self) -> Result<(Source, Report), Refusal> {
         let settings = Settings { folder: self.folder.path().into(), ..Settings::default() };
-        let state = LastGood::open(self.state.path()).unwrap();
-        Source::start(settings, state, surroundings(self.folder.path()))
+        let state = Arc::new(LastGood::open(self.state.path()).unwrap());
+        let surroundings = surroundings(self.folder.path());
+        Source::start(settings, Surroundings { state, ..surroundings })
     }
 }
 
