@@ -55,8 +55,9 @@ fn unknown_origin(
     rules: Range<usize>,
     name: &str,
 ) -> Diagnostic {
-    // A literal text stands in the rules as it is, after the key that asks for it.
-    let within = text.get(rules.clone()).unwrap_or_default();
+    // A literal text stands in the rules as it is, after the key that asks for it. The span of several
+    // tables is that of the first one's head.
+    let within = text.get(rules.start..).unwrap_or_default();
     let key = within.match_indices("origin").map(|(at, _)| at);
     let place = key.filter_map(|at| Some(at + within.get(at..)?.find(name)?)).next();
     let span = place.map_or(rules.clone(), |at| rules.start + at..rules.start + at + name.len());

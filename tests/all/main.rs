@@ -24,6 +24,7 @@ mod proxy_protocol;
 mod purge;
 mod ranges;
 mod refusal;
+mod releasing;
 mod reload;
 mod rules;
 mod slices;
