@@ -5,6 +5,7 @@
 //! and removes them.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use brink::clock::Clock;
@@ -63,10 +64,11 @@ fn start(place: &Path) -> Outcome<(Source, Report)> {
         upstream: Shared::new(&NodeSettings::default(), clock.clone()),
         listeners: vec![([0, 0, 0, 0], 80).into(), ([0, 0, 0, 0], 443).into()],
         checks: None,
+        state: Arc::new(LastGood::open(&place.join("state"))?),
         clock,
     };
     let settings = Settings { folder, ..Settings::default() };
-    Ok(Source::start(settings, LastGood::open(&place.join("state"))?, surroundings)?)
+    Ok(Source::start(settings, surroundings)?)
 }
 
 fn write_all(folder: &Path, count: usize) -> Outcome<usize> {

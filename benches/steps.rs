@@ -289,9 +289,10 @@ fn sites(place: &Path) -> Result<Source> {
         upstream: Shared::new(&NodeSettings::default(), clock.clone()),
         listeners: Vec::new(),
         checks: None,
+        state: Arc::new(LastGood::open(&place.join("state"))?),
         clock,
     };
     let settings = site::Settings { folder, ..site::Settings::default() };
-    let (source, _) = Source::start(settings, LastGood::open(&place.join("state"))?, surroundings)?;
+    let (source, _) = Source::start(settings, surroundings)?;
     Ok(source)
 }

@@ -9,10 +9,10 @@ pub enum Phase {
     /// Before the cache is asked; all rules of the `$` spelling run here.
     #[default]
     Request,
-    /// When the origin's head is there and the cache decides what to keep.
-    Cache,
     /// Before a request goes to the origin.
     OriginRequest,
+    /// When the origin's head is there and the cache decides what to keep.
+    Cache,
     /// Before an answer goes to the client.
     Response,
     /// Before an answer that is an error goes to the client.
@@ -22,7 +22,7 @@ pub enum Phase {
 impl Phase {
     /// All phases in the order in which a request meets them.
     pub const ALL: [Phase; 5] =
-        [Phase::Request, Phase::Cache, Phase::OriginRequest, Phase::Response, Phase::Error];
+        [Phase::Request, Phase::OriginRequest, Phase::Cache, Phase::Response, Phase::Error];
 
     /// The word in a rule document.
     pub fn word(self) -> &'static str {

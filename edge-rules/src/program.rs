@@ -143,8 +143,8 @@ impl Program {
             Some(Set::Networks(networks)) => address::holds(networks, client),
             _ => false,
         };
-        let in_test = self.rules.iter().filter(|rule| rule.state == State::Test);
-        in_test.map(|rule| tester || rule.testers.is_some_and(names)).any(|acts| acts)
+        let mut in_test = self.rules.iter().filter(|rule| rule.state == State::Test);
+        in_test.any(|rule| tester || rule.testers.is_some_and(names))
     }
 
     /// Whether any rule looks at the body of the request.

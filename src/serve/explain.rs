@@ -17,7 +17,7 @@ use crate::serve::answer::Refusal;
 use crate::serve::identify::{Identity, canonical_host};
 use crate::serve::judge::{self, Finding};
 use crate::serve::plan::{self, Asked, Course, Plan};
-use crate::serve::rules::{self, Client, RuleTold};
+use crate::serve::rules::{self, Client, Explained, RuleTold};
 use crate::serve::{admit, range};
 use crate::store::{Entry, Lookup};
 use crate::upstream::Scheme;
@@ -56,7 +56,8 @@ pub struct Explanation {
     pub refused: Option<Refused>,
     /// Which clients have which of the site's rule sets, where not all have the same.
     pub release: Option<String>,
-    /// What the customer's rules of the request phase make of it, rule by rule.
+    /// What the customer's rules make of it, rule by rule: those of the request phase, and those that
+    /// would run on the way to the origin or, where it is a hit, on what is stored.
     pub rules: Vec<RuleTold>,
     /// What the rules would answer, if they would.
     pub answered: Option<u16>,
@@ -183,9 +184,9 @@ impl Serve {
             Ok(identity) => identity,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let (verdict, policy) =
-            rules::explain(self, &client, &identity, &mut head, &mut told.rules);
-        match verdict {
+        let who = Arc::clone(&identity);
+        let mut ruling = rules::explain(self, &client, &who, &mut head, &mut told.rules);
+        match std::mem::replace(&mut ruling.verdict, rules::Verdict::GoOn) {
             rules::Verdict::GoOn => {}
             rules::Verdict::Answer(response) => {
                 told.answered = Some(response.status().as_u16());
@@ -195,24 +196,27 @@ impl Serve {
         }
         told.target = head.uri.path_and_query().map(ToString::to_string);
         let present = Present::of(&head.headers);
-        let mut asked = match Asked::new(identity, head, present, policy) {
+        let mut asked = match Asked::new(identity, head, present, ruling.policy.take()) {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Err(refusal)),
         };
         asked.tell_scheme();
         told.origin = asked.origin().status().into_iter().map(Server::from).collect();
         match plan::plan(self, &asked, false) {
-            Course::Pass(reason) => told.decide(reason),
+            Course::Pass(reason) => {
+                ruling.on_origin_request(&asked.head.headers, &mut told.rules);
+                told.decide(reason);
+            }
             Course::Cache(plan) => {
                 // As a request would: what only the disk has is looked at in memory.
                 self.store.bring(plan.key()).await;
-                self.look(&asked, &plan, told);
+                self.look(&asked, &plan, &ruling, told);
             }
         }
         Ok(Ok(()))
     }
 
-    fn look(&self, asked: &Asked, plan: &Plan, told: &mut Explanation) {
+    fn look(&self, asked: &Asked, plan: &Plan, ruling: &Explained<'_>, told: &mut Explanation) {
         let now = self.clock.now();
         told.key = Some(plan.key().to_string());
         let lookup = self.store.peek(plan.key(), &asked.head.headers);
@@ -233,10 +237,16 @@ impl Serve {
             })
             .collect();
         match judge::judge_found(asked, plan, lookup, now) {
-            Finding::Usable(_, judgement) | Finding::Refreshable(_, judgement) => {
+            Finding::Usable(entry, judgement) | Finding::Refreshable(entry, judgement) => {
+                let stored = &entry.stored;
+                ruling.on_response(stored.status, &stored.headers, &mut told.rules);
                 told.decide(judgement.reason);
             }
-            Finding::Wanting(reason, _) | Finding::Refused(reason) => told.decide(reason),
+            Finding::Wanting(reason, _) => {
+                ruling.on_origin_request(&asked.head.headers, &mut told.rules);
+                told.decide(reason);
+            }
+            Finding::Refused(reason) => told.decide(reason),
         }
     }
 }
@@ -316,7 +326,11 @@ fn story(told: &Explanation) -> String {
         } else {
             format!(": {}", rule.actions.join(", "))
         };
-        let _ = writeln!(text, "rule     {} {}{does}", rule.name, rule.fate);
+        let when = match rule.phase {
+            "request" => String::new(),
+            phase => format!(" on {phase}"),
+        };
+        let _ = writeln!(text, "rule     {} {}{when}{does}", rule.name, rule.fate);
     }
     if let Some(status) = told.answered {
         let _ = writeln!(text, "answered {status} by a rule");

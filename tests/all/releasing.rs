@@ -90,7 +90,7 @@ async fn rules_in_test_act_for_testers_alone_and_leave_nothing_for_others() {
         let answer = edge.get("/new").await;
         assert_eq!((answer.text().as_str(), answer.hit()), ("/new ", hit));
     }
-    let forged = token.replace(|it: char| it == 'a', "b");
+    let forged = token.replace('a', "b");
     let forged = if forged == token { format!("{token}0") } else { forged };
     let answer = edge.get_with("/a", &[(name, &forged)]).await;
     assert_eq!((answer.text().as_str(), answer.has("x-rule")), ("/a ", false));

@@ -246,6 +246,9 @@ text = "$WHEN($EQ($_URI, /ask))$SET_METHOD(POST)"
     .await;
     page(&origin, "/bucket/a", 200, "a");
     page(&origin, "/bucket/ask", 200, "asked");
+    let config = edge.path("node.toml").display().to_string();
+    let (_, text) = command(&["explain", "http://a.test/a", "-c", &config]).await;
+    assert!(text.contains("rule     1 matched on origin-request: set_request"), "{text}");
     for hit in [false, true] {
         let answer = edge.get("/a?x=1").await;
         assert_eq!((answer.whole(200), answer.hit()), (b"a".as_slice(), hit));

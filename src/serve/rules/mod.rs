@@ -15,16 +15,16 @@ mod bench;
 mod counters;
 mod effects;
 mod settings;
+mod told;
 mod view;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use edge_rules::{Action, Fate, Outcome, Phase, Program};
+use edge_rules::{Action, Outcome, Phase, Program};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Response, StatusCode};
-use serde::Serialize;
 
 use crate::cache::Policy;
 use crate::fill::OnHead;
@@ -43,6 +43,7 @@ use crate::telemetry::Tier;
 pub use bench::Bench;
 pub use counters::{COUNTERS, Counters};
 pub use settings::Settings;
+pub use told::{Explained, RuleTold, explain};
 pub use view::{Client, View};
 
 use effects::Effects;
@@ -102,10 +103,10 @@ impl<'a> Lot<'a> {
         self.program.is_none() && self.apart.is_none()
     }
 
-    /// Runs the rules that come before the cache.
-    fn evaluate(&self, bench: &Bench, view: &View<'_>, explain: bool) -> Outcome {
+    /// Runs the rules of a phase.
+    fn evaluate(&self, bench: &Bench, phase: Phase, view: &View<'_>, explain: bool) -> Outcome {
         let Some(program) = self.program else { return Outcome::default() };
-        bench.evaluate(program, Phase::Request, view, self.tester, explain)
+        bench.evaluate(program, phase, view, self.tester, explain)
     }
 }
 
@@ -138,7 +139,7 @@ pub fn on_request(
         return Ok(Course::On(None));
     }
     let view = View::of(&client, identity, head, sent.seen());
-    let outcome = lot.evaluate(&serve.rules, &view, false);
+    let outcome = lot.evaluate(&serve.rules, Phase::Request, &view, false);
     COUNTERS.count(&outcome);
     let actions = lot.apart.into_iter().chain(outcome.actions);
     let Effects { verdict, edits, pace, error_pages, policy, body, unknown_origin } =
@@ -251,54 +252,4 @@ impl Later {
         COUNTERS.count(&outcome);
         outcome
     }
-}
-
-/// What became of one rule, for `explain`.
-#[derive(Clone, Debug, Serialize)]
-pub struct RuleTold {
-    /// Its name, or its number in the set, from 1.
-    pub name: String,
-    /// `matched`, `unmatched`, `answered`, `failed (reason)`, `in test` or `disabled`.
-    pub fate: String,
-    /// What it decided, by the words for it.
-    pub actions: Vec<String>,
-}
-
-/// Runs the rules that come before the cache as for a request, and tells of each.
-pub fn explain(
-    serve: &Serve,
-    client: &Client,
-    identity: &Identity,
-    head: &mut Parts,
-    told: &mut Vec<RuleTold>,
-) -> (Verdict, Option<Arc<Policy>>) {
-    let lot = Lot::draw(&serve.rules, &identity.site, client.address, &mut head.headers);
-    let view = View::of(client, identity, head, None);
-    let outcome = lot.evaluate(&serve.rules, &view, true);
-    let name = |rule| lot.program.map_or_else(String::new, |program| program.rule_label(rule));
-    for (event, actions) in outcome.by_rule().0 {
-        told.push(RuleTold {
-            name: name(event.rule),
-            fate: match event.fate {
-                Fate::Matched => "matched".into(),
-                Fate::Unmatched => "unmatched".into(),
-                Fate::Answered => "answered".into(),
-                Fate::InTest => "in test".into(),
-                Fate::Disabled => "disabled".into(),
-                Fate::Failed(failure) => format!("failed ({failure})"),
-            },
-            actions: actions.iter().map(|action| action.word().to_owned()).collect(),
-        });
-    }
-    if outcome.end.is_exhausted() {
-        let fate = format!("the rest did not run ({})", outcome.end.word());
-        told.push(RuleTold { name: "-".into(), fate, actions: Vec::new() });
-    }
-    let actions = lot.apart.into_iter().chain(outcome.actions);
-    let effects = effects::change(head, &identity.site, actions);
-    if let Some(origin) = effects.unknown_origin {
-        let fate = format!("no origin `{origin}`, so the site's first is asked");
-        told.push(RuleTold { name: "-".into(), fate, actions: Vec::new() });
-    }
-    (effects.verdict, effects.policy)
 }
