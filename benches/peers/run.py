@@ -36,7 +36,7 @@ import load
 import servers
 import table
 from servers.base import PROXY
-from workloads import COUNTED, DISK, MANY, WORKLOADS
+from workloads import BROWSER, COUNTED, DISK, MANY, RULED, WORKLOADS
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = "memory"
@@ -45,6 +45,16 @@ MILLION = "haproxy,nginx-nosf,brink"
 FILLS = 10
 # Who keeps what it stores in files.
 WITH_FILES = ["nginx", "nginx-nosf", "brink"]
+# Who knows the twenty rules, and what they add to an answer.
+WITH_RULES = ["nginx", "nginx-nosf", "varnish", "brink"]
+RULES_ADD = {
+    "X-Device": "desktop",
+    "Access-Control-Allow-Origin": "https://app.localhost",
+    "Vary": "Origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Page": "localhost/1k",
+    "Content-Language": "en",
+}
 TOOLS = {"wrk": "wrk", "h2load": "nghttp2-client", "openssl": "openssl"}
 
 
@@ -152,6 +162,7 @@ class Run:
             self.single_objects()
             self.many_objects()
             self.from_disk()
+            self.through_rules()
             self.bytes_per_object()
         finally:
             for server in [*self.running, self.origin]:
@@ -172,7 +183,7 @@ class Run:
 
     def single_objects(self):
         """The workloads that need nothing but a few objects: all servers run at once."""
-        workloads = [it for it in WORKLOADS if it.group not in (MANY, DISK) and self.wanted(it.name)]
+        workloads = [it for it in WORKLOADS if it.group not in (MANY, DISK, RULED) and self.wanted(it.name)]
         needs = {it.needs for it in workloads}
         if not workloads:
             return
@@ -231,6 +242,19 @@ class Run:
                 cases = [(workload, it) for it in self.running if self.tried(prepare, workload, it)]
                 self.interleave(cases)
             self.stop()
+
+    def through_rules(self):
+        """Each server twice, with and without its rules, and its rounds side by side."""
+        workloads = [it for it in WORKLOADS if it.group == RULED and self.wanted(it.name)]
+        cases = []
+        for name in WITH_RULES if workloads else []:
+            if name in self.options.servers:
+                for workload in workloads:
+                    server = self.start(name, ruled=workload.ruled)
+                    if self.tried(warm_rules, workload, server):
+                        cases.append((workload, server))
+        self.interleave(cases)
+        self.stop()
 
     def interleave(self, cases):
         for turn in range(self.options.rounds):
@@ -301,6 +325,15 @@ def warm(workload, server):
         status, _, length = server.fetch(workload.path)
         if status != 200 or length < workload.size:
             raise load.Failed(f"answers {workload.path} with {status} and {length} bytes")
+
+
+def warm_rules(workload, server):
+    """As `warm`, and makes sure that rules do what they should, where there are any."""
+    warm(workload, server)
+    added = server.headers(workload.path, BROWSER)
+    for name, value in RULES_ADD.items():
+        if added.get(name) != (value if workload.ruled else None):
+            raise load.Failed(f"{name} is {added.get(name)!r} in answers of {workload.name}")
 
 
 def progress(text):

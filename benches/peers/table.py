@@ -11,7 +11,9 @@ from pathlib import Path
 from load import FOREIGN_LIMIT
 from servers import CACHES, CLIENT_CORE, MODULES, SERVER_CORE
 from servers.base import program
-from workloads import COUNTED, GROUPS, LARGE, PACED, WORKLOADS
+from workloads import (
+    COUNTED, GROUPS, LARGE, PACED, RULED, WITH_RULES, WITHOUT_RULES, WORKLOADS,
+)
 
 # What must hold, and what is reached for: workload, figure, and the most that brink's may be of
 # another server's. `nginx*` is the better of nginx's two forms, `peers` is each server but floor.
@@ -64,6 +66,12 @@ class Found:
         return most - least if least and most else None
 
 
+    def added(self, server):
+        """What twenty rules add to a hit."""
+        less, more = self.median(WITHOUT_RULES, server), self.median(WITH_RULES, server)
+        return more - less if less and more else None
+
+
 GROUPS_OF_SERVERS = {
     "nginx*": ["nginx", "nginx-nosf"],
     "peers": [*CACHES, "h2o"],
@@ -103,6 +111,12 @@ def verdicts(figures):
         others = [f"{who} {more:+.1f}" for who, more in growth.items() if who != "brink"]
         told = f"{growth['brink']:+.1f} µs" + (f" ({', '.join(others)})" if others else "")
         rows.append(["hit of 1 M objects against 10 k", told, *judged])
+    if (added := figures.added("brink")) is not None:
+        others = {who: it for who in MODULES if (it := figures.added(who)) is not None}
+        least = min((it for who, it in others.items() if who != "brink"), default=None)
+        told = ", ".join(f"{who} {it:+.2f}" for who, it in others.items() if who != "brink")
+        judged = f"≤ nginx and varnish: {holds(added <= least)}" if least else "not measured"
+        rows.append(["20 rules for a hit", f"{added:+.2f} µs ({told})", judged, "-"])
     if "brink" in figures.memory:
         more = beyond(figures.memory["brink"])
         judged = [f"≤ {limit} B: {holds(more <= limit)}" for limit in BEYOND]
@@ -138,6 +152,8 @@ def group_tables(group, workloads, figures):
         figure = workloads[0].name
         heads = ["server", "p50 µs", "p90 µs", "p99 µs", "CPU µs per request", "of the core"]
         return [lines(heads, [[who, *paced_cells(figure, who, figures)] for who in present])]
+    if group == RULED:
+        return [ruled(present, figures)]
     tables = [
         "CPU µs per request, median [least-most], and what brink's is of it; * disturbed.",
         of_all(lambda workload, who: cost(workload.name, who, figures)),
@@ -158,12 +174,18 @@ def cost(workload, who, figures):
     rounds = figures.of(workload, who)
     if not rounds:
         return None
+    ratio = figures.ratio(workload, who) if who != "brink" else None
+    return spread(workload, who, figures) + (f", {ratio:.2f}" if ratio else "")
+
+
+def spread(workload, who, figures):
+    rounds = figures.of(workload, who)
+    if not rounds:
+        return None
     values = [it["us"] for it in rounds]
     mark = "*" if any(it["foreign"] > FOREIGN_LIMIT for it in rounds) else ""
-    spread = f" [{number(min(values))}-{number(max(values))}]" if len(values) > 1 else ""
-    ratio = figures.ratio(workload, who) if who != "brink" else None
-    beside = f", {ratio:.2f}" if ratio else ""
-    return f"{number(statistics.median(values))}{spread}{mark}{beside}"
+    ends = f" [{number(min(values))}-{number(max(values))}]" if len(values) > 1 else ""
+    return f"{number(statistics.median(values))}{ends}{mark}"
 
 
 def per_gigabyte(workload, who, figures):
@@ -179,6 +201,16 @@ def speed(workload, who, figures):
     resumed = sum(it["resumed"] or 0 for it in rounds) / sum(it["requests"] for it in rounds)
     told = f"{rate:,.0f}".replace(",", " ") + f"; {p50 / 1e3:.2f}, {p99 / 1e3:.2f}"
     return told + (f"; {resumed:.0%} resumed" if resumed else "")
+
+
+def ruled(present, figures):
+    heads = ["server", WITHOUT_RULES, WITH_RULES, "added by the rules"]
+    rows = []
+    for who in present:
+        costs = [spread(it, who, figures) or "-" for it in (WITHOUT_RULES, WITH_RULES)]
+        added = figures.added(who)
+        rows.append([who, *costs, "-" if added is None else f"{added:+.2f}"])
+    return "CPU µs per request, median [least-most]; * disturbed.\n\n" + lines(heads, rows)
 
 
 def paced_cells(workload, who, figures):

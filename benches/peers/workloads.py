@@ -19,7 +19,8 @@ THROUGH = "To the origin"
 PACED = f"Latency at {RATE:,} requests a second"
 MANY = "Many objects, uniformly at random"
 DISK = "Hits from disk through the page cache; brink's memory is 16 MiB"
-GROUPS = [PLAIN_HITS, ENCRYPTED, THROUGH, PACED, MANY, DISK]
+RULED = "Twenty rules for each hit"
+GROUPS = [PLAIN_HITS, ENCRYPTED, THROUGH, PACED, MANY, DISK, RULED]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Workload:
     hits: bool = True
     # How many distinct objects are stored first; of a range, how many there are.
     objects: int = 0
+    # Whether requests go through the twenty rules.
+    ruled: bool = False
 
 
 # One object over and over: a random part of it, of 1 MiB.
@@ -68,6 +71,19 @@ request = function()
 end
 """
 
+# What a browser sends, so that rules have something to look at.
+BROWSER = {
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language": "en-GB,en;q=0.7,de;q=0.3",
+    "Referer": "https://localhost/start",
+    "Origin": "https://app.localhost",
+    "Cookie": "id=3f9c2a; group=a",
+}
+AS_BROWSER = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in BROWSER.items())
+
+WITHOUT_RULES, WITH_RULES = "1 KiB without rules", "1 KiB with 20 rules"
+
 WORKLOADS = [
     Workload("hit 1 KiB", PLAIN_HITS, "/1k"),
     Workload("hit 10 KiB", PLAIN_HITS, "/10k", 10 * KIB),
@@ -90,6 +106,8 @@ WORKLOADS = [
     Workload("disk 1 MiB", DISK, "/o1m/", MIB, PROXY, connections=16, script=RANDOM, objects=1000),
     Workload("disk 1 MiB of 1 GiB", DISK, "/1g", MIB, PROXY, connections=16, script=RANGES,
              objects=1024),
+    Workload(WITHOUT_RULES, RULED, "/1k", script=AS_BROWSER),
+    Workload(WITH_RULES, RULED, "/1k", script=AS_BROWSER, ruled=True),
 ]
 # h2load's streams on each connection.
 STREAMS = 32

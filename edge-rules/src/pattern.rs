@@ -98,7 +98,7 @@ fn states(hir: &Hir) -> usize {
         HirKind::Class(Class::Unicode(class)) => 1 + class.ranges().len() * 2,
         HirKind::Repetition(repetition) => {
             let times = repetition.max.unwrap_or(repetition.min.saturating_add(1)).max(1);
-            (states(&repetition.sub) + 1).saturating_mul(times as usize)
+            states(&repetition.sub).saturating_add(1).saturating_mul(times as usize)
         }
         HirKind::Capture(capture) => states(&capture.sub).saturating_add(2),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
@@ -377,6 +377,7 @@ mod tests {
         assert!(states("(a{50}){50}") > 2_500);
         assert!(states("((a{100}){100}){100}") > 1_000_000);
         assert!(states("\\w{20}é") > 1000);
+        assert_eq!(states(&format!("[0-9]{}", "{8}".repeat(30))), usize::MAX);
     }
 
     #[test]

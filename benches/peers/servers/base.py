@@ -24,6 +24,9 @@ PR_SET_PDEATHSIG = 1
 PLAIN, TLS, HTTP2, RANGE, PROXY = "plain", "tls", "http2", "range", "proxy"
 CACHE = {PLAIN, TLS, HTTP2, RANGE, PROXY}
 
+# The same twenty rules in the words of each server that has some.
+RULES = Path(__file__).resolve().parents[1] / "rules"
+
 
 @dataclass
 class Setup:
@@ -37,6 +40,8 @@ class Setup:
     objects: int = 1_000_000
     # Whether what is stored shall be on disk rather than in memory.
     on_disk: bool = False
+    # Whether each request goes through the twenty rules.
+    ruled: bool = False
 
     def home(self, name, numbers=itertools.count()):
         """A folder of its own for each start."""
@@ -82,6 +87,13 @@ class Server:
         with urllib.request.urlopen(request, timeout=30) as answer:
             fields = sum(len(name) + len(value) + 4 for name, value in answer.headers.items())
             return answer.status, fields + len("HTTP/1.1 200 OK\r\n\r\n"), len(answer.read())
+
+    def headers(self, path, fields):
+        """The head of the answer to a request with these fields."""
+        url = f"http://127.0.0.1:{self.http}{path}"
+        request = urllib.request.Request(url, headers={"Host": HOST, **fields})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.headers
 
     def processes(self):
         """What was started, and all descendants."""

@@ -1,6 +1,6 @@
 """brink itself. Access log and metrics stay on, as in production; one thread, like one worker."""
 
-from .base import CACHE, Server, free_port
+from .base import CACHE, RULES, Server, free_port
 
 PACKAGES = {}
 VERSION = None
@@ -48,5 +48,7 @@ def start(setup, name):
     node = NODE.format(home=home, http=http, https=https, admin=admin, store=store)
     (home / "node.toml").write_text(node)
     site = SITE.format(origin=setup.origin.http, folder=setup.folder)
+    if setup.ruled:
+        site += (RULES / "brink.toml").read_text()
     (home / "sites.d" / "bench.toml").write_text(site)
     return Server(name, home, [[setup.brink, "run", "-c", home / "node.toml"]], http, https, OFFERS)

@@ -4,7 +4,7 @@ It is fastest in one form for small objects and in another for large ones. Witho
 either: on loopback, with segments of 64 KiB, that waits for delayed acknowledgements at 100 KiB.
 """
 
-from .base import CACHE, Server, free_port, program
+from .base import CACHE, RULES, Server, free_port, program
 
 PACKAGES = {"nginx": "nginx-light"}
 VERSION = "nginx -v"
@@ -22,6 +22,7 @@ events {{ worker_connections 4096; multi_accept on; }}
 http {{
   access_log off; server_tokens off; default_type application/octet-stream;
   {sending}
+  {maps}
   tcp_nodelay on; keepalive_timeout 600; keepalive_requests 1000000000;
   open_file_cache max=15000 inactive=600s; open_file_cache_valid 600s;
   client_body_temp_path {home}/body; proxy_temp_path {home}/temp;
@@ -35,6 +36,7 @@ http {{
     listen 127.0.0.1:{http} backlog=4096; listen 127.0.0.1:{https} ssl http2 backlog=4096;
     server_name localhost; http2_max_requests 1000000000; http2_max_concurrent_streams 256;
     proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+    {rules}
     location / {{ proxy_pass http://origin; proxy_cache c; proxy_cache_lock on; }}
     location /pass {{ proxy_pass http://origin; }}  # told that nothing here is cacheable
   }}
@@ -51,6 +53,8 @@ def start(setup, name):
         origin=setup.origin.http,
         http=http,
         https=https,
+        maps=f"include {RULES}/nginx-http.conf;" if setup.ruled else "",
+        rules=f"include {RULES}/nginx-server.conf;" if setup.ruled else "",
     )
     (home / "nginx.conf").write_text(text)
     command = [program("nginx"), "-e", home / "error.log", "-c", home / "nginx.conf"]

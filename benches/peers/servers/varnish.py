@@ -2,7 +2,7 @@
 
 import os
 
-from .base import CACHE, Server, free_port, program
+from .base import CACHE, RULES, Server, free_port, program
 
 PACKAGES = {"varnishd": "varnish", "hitch": "hitch"}
 VERSION = "varnishd -V"
@@ -11,7 +11,12 @@ OFFERS = CACHE
 VCL = """
 vcl 4.1;
 backend origin {{ .host = "127.0.0.1"; .port = "{origin}"; }}
-sub vcl_recv {{ if (req.url ~ "^/pass") {{ return (pass); }} }}
+{rules}
+sub vcl_recv {{
+  if (req.url ~ "^/pass") {{ return (pass); }}
+  # Before the builtin lets all requests with cookies pass.
+  if (req.method == "GET" || req.method == "HEAD") {{ return (hash); }}
+}}
 """
 
 HITCH = """
@@ -34,7 +39,8 @@ SETTINGS = ["thread_pools=1", "thread_pool_min=200", "thread_pool_max=1000", "fe
 
 def start(setup, name):
     home, http, https = setup.home(name), free_port(), free_port()
-    (home / "cache.vcl").write_text(VCL.format(origin=setup.origin.http))
+    rules = f'include "{RULES}/varnish.vcl";' if setup.ruled else ""
+    (home / "cache.vcl").write_text(VCL.format(origin=setup.origin.http, rules=rules))
     text = HITCH.format(home=home, folder=setup.folder, https=https)
     (home / "hitch.conf").write_text(text + NOBODY * (os.geteuid() == 0))
     varnish = [program("varnishd"), "-F", "-j", "none", "-T", "none", "-n", home / "work"]

@@ -74,8 +74,10 @@ impl<'r, 's> Parts<'r, 's> {
             }
             _ => {
                 if self.output.is_empty() {
+                    // Its place is taken at once: no action behind it may join one before it.
                     self.output_at = self.actions.0.len();
-                } else if self.output_at != self.actions.0.len() {
+                    self.actions.0.push(("rewrite", Entries::One(String::new())));
+                } else if self.output_at + 1 != self.actions.0.len() {
                     return refused(
                         item.span,
                         "the new URL is made in pieces between actions",
@@ -273,7 +275,7 @@ impl<'r, 's> Parts<'r, 's> {
         let span = first.span;
         let is_path = matches!(first.kind, Kind::Fact(Field::Path));
         let begins = is_path || first.constant().is_some_and(|text| text.starts_with('/'));
-        let last = self.output_at == self.actions.0.len();
+        let last = self.output_at + 1 == self.actions.0.len();
         let harmless = last && !stops && self.output.iter().all(|it| is_there(it));
         if !begins && !harmless {
             return refused(span, "the new URL may be empty", "begin it with `/`");
@@ -285,8 +287,9 @@ impl<'r, 's> Parts<'r, 's> {
             made.push(self.values.value(part, Missing::Fails)?);
         }
         let text = string(&template(&Expr::new(Kind::Join(made), span)));
-        let at = self.output_at;
-        self.actions.0.insert(at, ("rewrite", Entries::One(text)));
+        if let Some((_, entries)) = self.actions.0.get_mut(self.output_at) {
+            *entries = Entries::One(text);
+        }
         Ok(())
     }
 }

@@ -285,6 +285,12 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "$WHEN($MATCH($_URI,'re'),$OR($GT($_TIME,$SUB($_GET__upt,9,99)),$NOT($_GET__upt),$NOT($EQ($SUB($MD5('TOKEN''&'$SUB($_GET__upt,9,99)'&'$_URI),13,20),$SUB($_GET__upt,1,8)))))$EXIT(403)",
         "where this is missing the joined text fails here, and is missing there",
     ),
+    // What fails between them must not let the second happen.
+    (
+        "",
+        "$DEL_RSP_HEADER(a)/$LOWER($_GEOIP_COUNTRY_CODE)$DEL_RSP_HEADER(a)",
+        "the same action again behind another one",
+    ),
 ];
 
 #[test]
