@@ -11,6 +11,7 @@ mod geometry_tests;
 pub mod params;
 pub mod preset;
 pub mod settings;
+pub mod signature;
 pub mod spec;
 
 pub use settings::Settings;

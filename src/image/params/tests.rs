@@ -98,7 +98,10 @@ fn crop_keys() {
     for key in ["crop", "clip"] {
         all_refused(key, code::CROP, &["3", "3x2a1", "20001x1", "3x2a20001a0", "1,2,3,4"]);
     }
-    all_refused("roundrect", code::CROP, &["0", "20001", "x"]);
+    assert_eq!(spec("/fw/3/roundrect"), spec("/roundrect/10/fw/3"));
+    for value in ["0", "20001", "x"] {
+        assert_eq!(refused(&format!("/roundrect/{value}")).code, code::CROP, "{value}");
+    }
     all_refused("crop/3x2/gravity", code::CROP, &[]);
     for value in ["up", "centre", "fp:2x0", "NORTH"] {
         assert_eq!(refused(&format!("/crop/3x2/gravity/{value}")).code, code::CROP);
