@@ -64,9 +64,9 @@ pub fn sets() -> Vec<(&'static str, String)> {
     let nested = |count: usize, start: &str, middle: &str, end: &str| {
         format!("{}{middle}{}", start.repeat(count), end.repeat(count))
     };
-    let deep = nested(15, "$LOWER($UPPER(", "$_BODY", "))");
-    let pcalls = nested(30, "$PCALL(", "$DIVIDE(1,0)", ")");
-    let members: Vec<String> = (0..9000).map(|number| format!("\"m{number}\"")).collect();
+    let deep = nested(14, "$LOWER($UPPER(", "$_BODY", "))");
+    let pcalls = nested(28, "$PCALL(", "$DIVIDE(1,0)", ")");
+    let members: Vec<String> = (0..2000).map(|number| format!("\"m{number}\"")).collect();
     let members = format!("http.request.body.raw in {{ {} }}", members.join(" "));
     let edits = |edit: &str, look: &str| rules(250, edit) + &over_and_over(look);
     vec![
@@ -136,7 +136,7 @@ pub fn sets() -> Vec<(&'static str, String)> {
         (
             "parts taken out",
             rules(
-                2000,
+                1000,
                 &format!(
                     "$CAPTURE(x$_BODY,'.*')$WHEN($OR({}))/x",
                     vec!["$EQ($1.0,x)"; 40].join(",")
