@@ -21,7 +21,7 @@ pub(crate) const NEST: u32 = 40;
 /// Bytes that the states of one pattern may have; what the check at load allows stays far below.
 const NFA_BYTES: usize = 2 << 20;
 /// Bytes that the states may have which searches make on their way.
-const LAZY_BYTES: usize = 256 << 10;
+const LAZY_BYTES: usize = 128 << 10;
 const ONEPASS_BYTES: usize = 64 << 10;
 /// Bytes of new states that cost a step, and those that cost none: hardly a pattern needs more.
 const BYTES_A_STEP: usize = 4;
@@ -71,6 +71,7 @@ impl Automaton {
         let config = lazy::Config::new()
             .unicode_word_boundary(true)
             .cache_capacity(LAZY_BYTES)
+            .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(Some(0));
         let lazy = lazy::Builder::new()
             .configure(config)
