@@ -67,8 +67,17 @@ pub enum Action {
 
 /// A query without the arguments of some names, which are compared as they stand there; none if no
 /// argument is left.
-pub fn query_without(query: &str, is_removed: impl Fn(&[u8]) -> bool) -> Option<String> {
-    let is_kept = |pair: &&str| !is_removed(pair.split('=').next().unwrap_or_default().as_bytes());
+pub fn query_without<'n>(
+    query: &str,
+    removed: impl IntoIterator<Item = &'n [u8]>,
+) -> Option<String> {
+    let mut removed: Vec<&[u8]> = removed.into_iter().collect();
+    removed.sort_unstable();
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().len();
+    let is_kept = |pair: &&str| {
+        let name = pair.as_bytes().get(..name(pair)).unwrap_or_default();
+        removed.binary_search(&name).is_err()
+    };
     let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
 }

@@ -86,6 +86,12 @@ impl<'a> Evaluator<'a, '_, '_> {
 
     fn equal(&mut self, a: NodeId, b: NodeId) -> Step<bool> {
         let (a, b) = (self.value(a)?, self.value(b)?);
+        match (&a, &b) {
+            // Texts of different lengths are not looked at.
+            (Value::Text(a), Value::Text(b)) if a.len() == b.len() => self.spend(a.len())?,
+            (Value::Text(_), other) | (other, Value::Text(_)) => self.spend_written(other)?,
+            _ => {}
+        }
         Ok(a.equals(&b))
     }
 
@@ -96,7 +102,7 @@ impl<'a> Evaluator<'a, '_, '_> {
 
     fn both(&mut self, a: NodeId, b: NodeId, holds: fn(&[u8], &[u8]) -> bool) -> Step<bool> {
         let (Some(a), Some(b)) = (self.text(a)?, self.text(b)?) else { return Ok(false) };
-        self.spend(a.len() + b.len())?;
+        self.spend(4 * (a.len() + b.len()))?;
         Ok(holds(&a, &b))
     }
 
@@ -104,16 +110,15 @@ impl<'a> Evaluator<'a, '_, '_> {
         let (Some(text), Some(shape)) = (self.text(text)?, self.text(shape)?) else {
             return Ok(false);
         };
-        // Each star may look at the whole text again.
-        let stars = 1 + shape.iter().filter(|byte| **byte == b'*').count();
-        self.spend(
-            text.len().saturating_mul(stars.min(shape.len() + 1)).saturating_add(shape.len()),
-        )?;
+        self.spend(8 * (text.len() + shape.len()))?;
         Ok(strings::wildcard(&text, &shape, case))
     }
 
     pub(super) fn is_in(&mut self, value: NodeId, set: u32) -> Step<bool> {
         let value = self.value(value)?;
+        if let Value::Text(text) = &value {
+            self.spend(text.len())?;
+        }
         let program = self.program;
         Ok(match (program.sets.get(set as usize), value) {
             (Some(Set::Networks(networks)), Value::Address(address)) => {

@@ -107,7 +107,7 @@ impl<'a> Evaluator<'a, '_, '_> {
     /// A request with a body stays one of the methods that have one.
     fn set_method(&mut self, args: &[NodeId]) -> Step<Action> {
         let method = accept::method(&self.needed_text(args, 0)?)?;
-        if self.body().is_some_and(|body| !body.is_empty()) && !has_body(method) {
+        if self.body()?.is_some_and(|body| !body.is_empty()) && !has_body(method) {
             return Err(Reason::MethodAndBody.into());
         }
         Ok(Action::SetMethod(method))

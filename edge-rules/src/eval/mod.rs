@@ -20,7 +20,7 @@ use crate::budget::Budget;
 use crate::facts::{Facts, Phase};
 use crate::field::Guard;
 use crate::functions::{Function, Type};
-use crate::pattern::PatternCache;
+use crate::pattern_cache::PatternCache;
 use crate::program::{List, Node, NodeId, Program, Rule};
 use crate::trace::{End, Event, Failure, Fate, Reason};
 use crate::tree::{Spelling, State};
@@ -221,9 +221,8 @@ impl<'a> Evaluator<'a, '_, '_> {
         let program = self.program;
         let mut output = Vec::new();
         for id in program.list(rule.items) {
-            let value = self.value(*id)?;
             // The value of an action is the empty text.
-            let text = value.into_text()?.ok_or(Reason::Missing)?;
+            let text = self.text(*id)?.ok_or(Reason::Missing)?;
             if !text.is_empty() {
                 self.make(output.len() + text.len())?;
                 output.extend_from_slice(&text);
@@ -251,7 +250,8 @@ impl<'a> Evaluator<'a, '_, '_> {
             Some(own) => (own, false),
             None => (own, true),
         };
-        let kept = if keeps { self.query() } else { None };
+        let query = self.facts.query().filter(|_| keeps);
+        let kept = query.and_then(|query| self.kept_query(query));
         let mut target = path.to_vec();
         let queries = [own, kept.as_deref().unwrap_or_default()];
         for (number, query) in queries.into_iter().filter(|query| !query.is_empty()).enumerate() {
@@ -277,7 +277,7 @@ impl<'a> Evaluator<'a, '_, '_> {
             Node::Label(number) => Ok(self.label(usize::from(number))),
             Node::Random(letters) => Ok(self.random_text(usize::from(letters))),
             Node::Group(number) => self.group(usize::from(number)),
-            Node::Captured(capture, number) => Ok(self.captured(capture, usize::from(number))),
+            Node::Captured(capture, number) => self.captured(capture, usize::from(number)),
             Node::Join(list) => self.join(list),
             Node::In(value, set) => self.is_in(value, set).map(Value::Truth),
             Node::Pattern(id) => {
@@ -318,7 +318,7 @@ impl<'a> Evaluator<'a, '_, '_> {
     fn join(&mut self, list: List) -> Step<Value<'a>> {
         let mut joined = Vec::new();
         for id in self.program.list(list) {
-            let text = self.value(*id)?.into_text()?.ok_or(Reason::Missing)?;
+            let text = self.text(*id)?.ok_or(Reason::Missing)?;
             self.make(joined.len() + text.len())?;
             joined.extend_from_slice(&text);
         }
@@ -326,7 +326,19 @@ impl<'a> Evaluator<'a, '_, '_> {
     }
 
     fn text(&mut self, id: NodeId) -> Step<Option<Cow<'a, [u8]>>> {
-        Ok(self.value(id)?.into_text()?)
+        let value = self.value(id)?;
+        self.spend_written(&value)?;
+        Ok(value.into_text()?)
+    }
+
+    /// Pays for writing a value as text, if it is none.
+    fn spend_written(&mut self, value: &Value) -> Step<()> {
+        match value {
+            Value::Number(number) if number.fract() == 0.0 => self.spend_steps(4),
+            Value::Number(_) => self.spend_steps(32),
+            Value::Address(_) => self.spend_steps(8),
+            Value::Missing | Value::Truth(_) | Value::Text(_) => Ok(()),
+        }
     }
 
     fn number(&mut self, id: NodeId) -> Step<Option<f64>> {

@@ -5,7 +5,7 @@ use crate::action::{Action, Header, query_without};
 use crate::budget::Budget;
 use crate::eval::{DEFAULT_ZONE, Environment, Outcome};
 use crate::facts::Phase;
-use crate::pattern::PatternCache;
+use crate::pattern_cache::PatternCache;
 use crate::program::Program;
 use crate::sample::Sample;
 use crate::trace::{Failure, Fate};
@@ -186,7 +186,7 @@ impl Settled {
 
     fn remove_argument(&mut self, name: &[u8]) {
         let Some(query) = &self.request.query else { return };
-        self.request.query = query_without(query, |known| known == name);
+        self.request.query = query_without(query, [name]);
     }
 
     /// Path and query of the request that goes on.

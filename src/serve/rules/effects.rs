@@ -240,8 +240,7 @@ fn line(header: &Header) -> Option<(HeaderName, HeaderValue)> {
 
 /// The path and query without some arguments.
 fn without_arguments(uri: &Uri, removed: &[Box<[u8]>]) -> Option<PathAndQuery> {
-    let is_removed = |name: &[u8]| removed.iter().any(|gone| **gone == *name);
-    let target = match query_without(uri.query()?, is_removed) {
+    let target = match query_without(uri.query()?, removed.iter().map(|name| &**name)) {
         None => uri.path().to_owned(),
         Some(kept) => format!("{}?{kept}", uri.path()),
     };
