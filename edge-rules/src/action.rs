@@ -1,5 +1,7 @@
 //! What rules decide: the closed list of things that an edge does for them.
 
+use http::{HeaderName, HeaderValue};
+
 /// One effect. Names and values of headers, targets and locations are safe to send: they hold no
 /// CR, LF, NUL or other control character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -9,13 +11,13 @@ pub enum Action {
     /// Give the request this header instead of any of its name.
     SetRequestHeader(Header),
     /// Take all request headers of this name away.
-    RemoveRequestHeader(Box<str>),
+    RemoveRequestHeader(HeaderName),
     /// Give the response one more header line, also one that the edge makes.
     AddResponseHeader(Header),
     /// Give the response this header instead of any of its name.
     SetResponseHeader(Header),
     /// Take all response headers of this name away.
-    RemoveResponseHeader(Box<str>),
+    RemoveResponseHeader(HeaderName),
     /// Take an argument out of the query.
     RemoveArgument(Box<[u8]>),
     /// Ask with another method.
@@ -85,10 +87,10 @@ pub fn query_without<'n>(
 /// A header line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
-    /// The name as the rule spells it.
-    pub name: Box<str>,
+    /// The name.
+    pub name: HeaderName,
     /// The value.
-    pub value: Box<[u8]>,
+    pub value: HeaderValue,
 }
 
 impl Action {

@@ -33,6 +33,10 @@ pub(crate) struct Automaton {
     states: lazy::Cache,
     /// Bytes of states that are still free.
     free: usize,
+    /// Bytes of `states` after the last search.
+    held: usize,
+    /// Bytes of it all.
+    bytes: usize,
     backtracker: BoundedBacktracker,
     /// Made when groups are first asked for; none within where the pattern is not of that kind.
     onepass: Option<Option<Box<(onepass::DFA, onepass::Cache)>>>,
@@ -80,7 +84,10 @@ impl Automaton {
         let backtracker =
             BoundedBacktracker::builder().build_from_nfa(nfa).map_err(|_| Reason::BadPattern)?;
         let states = lazy.create_cache();
-        Ok(Automaton { lazy, states, free: FREE_BYTES, backtracker, onepass: None })
+        let held = states.memory_usage();
+        let bytes = lazy.get_nfa().memory_usage() + held;
+        let free = FREE_BYTES;
+        Ok(Automaton { lazy, states, free, held, bytes, backtracker, onepass: None })
     }
 
     /// From now on every new state costs.
@@ -90,17 +97,14 @@ impl Automaton {
 
     /// Bytes of it all.
     pub(crate) fn bytes(&self) -> usize {
-        let onepass = self.onepass.iter().flatten();
-        let onepass = onepass.map(|it| it.0.memory_usage() + it.1.memory_usage()).sum::<usize>();
-        self.nfa().memory_usage() + self.states.memory_usage() + onepass
+        self.bytes
     }
 
     /// Whether the pattern is found in `text`.
     pub(crate) fn look(&mut self, text: &[u8]) -> Looked {
-        let before = self.states.memory_usage();
         let input = Input::new(text).earliest(true);
         let found = self.lazy.try_search_fwd(&mut self.states, &input);
-        let grown = self.states.memory_usage().saturating_sub(before);
+        let grown = self.states.memory_usage().saturating_sub(self.held);
         let free = self.free.min(grown);
         self.free -= free;
         let found = match found {
@@ -110,13 +114,19 @@ impl Automaton {
                 None
             }
         };
+        if grown > 0 {
+            let held = self.states.memory_usage();
+            (self.bytes, self.held) = (self.bytes + held - self.held, held);
+        }
         Looked { found, steps: ((grown - free) / BYTES_A_STEP) as u32 }
     }
 
     /// Whether groups are found in one pass, so that the time is that of the text alone.
     pub(crate) fn has_one_pass(&mut self) -> bool {
         if self.onepass.is_none() {
-            self.onepass = Some(self.one_pass().map(Box::new));
+            let built = self.one_pass();
+            self.bytes += built.as_ref().map_or(0, |it| it.0.memory_usage() + it.1.memory_usage());
+            self.onepass = Some(built.map(Box::new));
         }
         matches!(self.onepass, Some(Some(_)))
     }

@@ -54,6 +54,34 @@ pub(crate) fn check(text: &str, ignore_case: bool) -> Result<Checked, Complaint>
     })
 }
 
+/// Whether a pattern finds the same in a text in lower case as, without telling case apart, in the text
+/// itself: nothing in it asks for a capital.
+pub(crate) fn has_no_capitals(text: &str) -> bool {
+    let mut parser =
+        regex_syntax::ParserBuilder::new().utf8(false).unicode(false).nest_limit(NEST).build();
+    text.is_ascii() && parser.parse(text).is_ok_and(|hir| asks_for_no_capital(&hir))
+}
+
+fn asks_for_no_capital(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => !literal.0.iter().any(u8::is_ascii_uppercase),
+        HirKind::Class(Class::Bytes(class)) => {
+            let has = |byte: u8| {
+                class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte))
+            };
+            // A class that has a capital has the small letter too.
+            (b'A'..=b'Z').all(|capital| !has(capital) || has(capital.to_ascii_lowercase()))
+        }
+        HirKind::Class(Class::Unicode(_)) => false,
+        HirKind::Repetition(repetition) => asks_for_no_capital(&repetition.sub),
+        HirKind::Capture(capture) => asks_for_no_capital(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().all(asks_for_no_capital)
+        }
+    }
+}
+
 fn complaint(error: &regex_syntax::Error) -> Complaint {
     let (message, hint) = match error {
         regex_syntax::Error::Parse(error) => match error.kind() {
@@ -182,6 +210,16 @@ mod tests {
         }
         for text in ["(", "[a", "a{2,1}", "*", "\\", &"(".repeat(1000)] {
             assert!(check(text, false).unwrap_err().message.contains("does not parse"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_search_in_small_letters_may_be_one_that_does_not_tell_case_apart() {
+        for text in ["bot|spider\\b", "[a-z]+", "(?:a.)*\\W", "[A-Za-z]", "(?i)K", "\\xe9"] {
+            assert!(has_no_capitals(text), "{text}");
+        }
+        for text in ["Bot", "[A-Z]", "[^a-z]", "\\x41", "[X-_]", "é"] {
+            assert!(!has_no_capitals(text), "{text}");
         }
     }
 

@@ -76,6 +76,9 @@ impl Outcome {
     }
 }
 
+/// As many events and actions come without further room.
+const EXPECTED: usize = 8;
+
 /// Why a rule stops before its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stop {
@@ -107,7 +110,7 @@ impl Program {
             facts,
             env,
             rule: None,
-            actions: Vec::new(),
+            actions: Vec::with_capacity(rules.len().min(EXPECTED)),
             changed: Changed::default(),
             rewrite: None,
             groups: None,
@@ -146,7 +149,7 @@ struct Evaluator<'a, 'e, 'v> {
 
 impl<'a> Evaluator<'a, '_, '_> {
     fn run(&mut self, rules: &'a [Rule]) -> Outcome {
-        let mut events = Vec::new();
+        let mut events = Vec::with_capacity(rules.len().min(EXPECTED));
         let mut end = End::Finished;
         let (host, path) = (self.facts.host(), self.facts.path());
         for rule in rules {
@@ -274,6 +277,12 @@ impl<'a> Evaluator<'a, '_, '_> {
             Node::Truth(truth) => Ok(Value::Truth(truth)),
             Node::Fact(field) => self.fact(field),
             Node::Listed(list, key) => self.listed(list, self.program.text_of(key)),
+            Node::RequestHeader(at) => self.request_header(at),
+            Node::ResponseHeader(at) => self.response_header(at),
+            Node::Name(at) => Ok(Value::of(self.program.names.get(at as usize))),
+            Node::Line(at) => {
+                Ok(Value::of(self.program.lines.get(at as usize).map(|line| &line.name)))
+            }
             Node::Label(number) => Ok(self.label(usize::from(number))),
             Node::Random(letters) => Ok(self.random_text(usize::from(letters))),
             Node::Group(number) => self.group(usize::from(number)),

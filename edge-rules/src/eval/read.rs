@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use http::{HeaderName, HeaderValue, header};
+
 use super::{Evaluator, Step, Value};
 use crate::action::{Action, query_without};
 use crate::field::{Field, Keyed};
@@ -50,9 +52,9 @@ impl<'a> Evaluator<'a, '_, '_> {
                     .and_then(|query| narrow(query, |text| strings::argument(text, key.as_bytes())))
             }
             Keyed::FormArgument => self.form_argument(key)?,
-            Keyed::Header => self.header(key)?,
             Keyed::Cookie => self.cookie(key)?,
-            Keyed::ResponseHeader => self.response_header(key)?,
+            // What is no name of a header is none.
+            Keyed::Header | Keyed::ResponseHeader => None,
         };
         Ok(found.map_or(Value::Missing, Value::Text))
     }
@@ -111,58 +113,61 @@ impl<'a> Evaluator<'a, '_, '_> {
         Ok(self.facts.body().map(Cow::Borrowed))
     }
 
+    pub(super) fn request_header(&mut self, at: u32) -> Step<Value<'a>> {
+        let Some(name) = self.program.names.get(at as usize) else { return Ok(Value::Missing) };
+        Ok(self.header(name)?.map_or(Value::Missing, Value::Text))
+    }
+
     /// The first value of a request header.
-    fn header(&mut self, name: &str) -> Step<Option<Cow<'a, [u8]>>> {
+    fn header(&mut self, name: &HeaderName) -> Step<Option<Cow<'a, [u8]>>> {
         let sent = self.facts.header(name, 0).map(Cow::Borrowed);
         if !self.changed.request_headers {
             return Ok(sent);
         }
         self.spend(ACTION_WEIGHT * self.actions.len())?;
         let value = self.actions.iter().fold(sent, |value, action| match action {
-            Action::SetRequestHeader(it) if it.name.eq_ignore_ascii_case(name) => {
-                Some(Cow::Owned(it.value.to_vec()))
+            Action::SetRequestHeader(it) if it.name == *name => Some(owned(&it.value)),
+            Action::AddRequestHeader(it) if it.name == *name => {
+                value.or_else(|| Some(owned(&it.value)))
             }
-            Action::AddRequestHeader(it) if it.name.eq_ignore_ascii_case(name) => {
-                value.or_else(|| Some(Cow::Owned(it.value.to_vec())))
-            }
-            Action::RemoveRequestHeader(it) if it.eq_ignore_ascii_case(name) => None,
+            Action::RemoveRequestHeader(it) if it == name => None,
             _ => value,
         });
         Ok(value)
     }
 
     /// The first value of a response header.
-    fn response_header(&mut self, name: &str) -> Step<Option<Cow<'a, [u8]>>> {
+    pub(super) fn response_header(&mut self, at: u32) -> Step<Value<'a>> {
+        let Some(name) = self.program.names.get(at as usize) else { return Ok(Value::Missing) };
         let sent = self.facts.response_header(name, 0).map(Cow::Borrowed);
         if !self.changed.response_headers {
-            return Ok(sent);
+            return Ok(sent.map_or(Value::Missing, Value::Text));
         }
         self.spend(ACTION_WEIGHT * self.actions.len())?;
         let value = self.actions.iter().fold(sent, |value, action| match action {
-            Action::SetResponseHeader(it) if it.name.eq_ignore_ascii_case(name) => {
-                Some(Cow::Owned(it.value.to_vec()))
+            Action::SetResponseHeader(it) if it.name == *name => Some(owned(&it.value)),
+            Action::AddResponseHeader(it) if it.name == *name => {
+                value.or_else(|| Some(owned(&it.value)))
             }
-            Action::AddResponseHeader(it) if it.name.eq_ignore_ascii_case(name) => {
-                value.or_else(|| Some(Cow::Owned(it.value.to_vec())))
-            }
-            Action::RemoveResponseHeader(it) if it.eq_ignore_ascii_case(name) => None,
+            Action::RemoveResponseHeader(it) if it == name => None,
             _ => value,
         });
-        Ok(value)
+        Ok(value.map_or(Value::Missing, Value::Text))
     }
 
     fn cookie(&mut self, name: &str) -> Step<Option<Cow<'a, [u8]>>> {
         let facts = self.facts;
         if self.changed.request_headers {
-            let header = self.header("cookie")?;
-            self.spend(LIST_WEIGHT * header.as_deref().map_or(0, <[u8]>::len))?;
-            return Ok(header
-                .and_then(|header| narrow(header, |text| strings::cookie(text, name.as_bytes()))));
+            let line = self.header(&header::COOKIE)?;
+            self.spend(LIST_WEIGHT * line.as_deref().map_or(0, <[u8]>::len))?;
+            return Ok(
+                line.and_then(|line| narrow(line, |text| strings::cookie(text, name.as_bytes())))
+            );
         }
         let mut nth = 0;
-        while let Some(header) = facts.header("cookie", nth) {
-            self.spend(LIST_WEIGHT * header.len())?;
-            if let Some(value) = strings::cookie(header, name.as_bytes()) {
+        while let Some(line) = facts.header(&header::COOKIE, nth) {
+            self.spend(LIST_WEIGHT * line.len())?;
+            if let Some(value) = strings::cookie(line, name.as_bytes()) {
                 return Ok(Some(Cow::Borrowed(value)));
             }
             nth += 1;
@@ -173,7 +178,7 @@ impl<'a> Evaluator<'a, '_, '_> {
     /// An argument of a form that came as the body.
     fn form_argument(&mut self, name: &str) -> Step<Option<Cow<'a, [u8]>>> {
         const FORM: &[u8] = b"application/x-www-form-urlencoded";
-        let is_form = self.header("content-type")?.is_some_and(|value| {
+        let is_form = self.header(&header::CONTENT_TYPE)?.is_some_and(|value| {
             value.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM))
         });
         let Some(body) = self.body()?.filter(|_| is_form) else { return Ok(None) };
@@ -195,6 +200,10 @@ impl<'a> Evaluator<'a, '_, '_> {
         }
         self.made(made)
     }
+}
+
+fn owned<'a>(value: &HeaderValue) -> Cow<'a, [u8]> {
+    Cow::Owned(value.as_bytes().to_vec())
 }
 
 /// A part of a text, borrowed where the text is.

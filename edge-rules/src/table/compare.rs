@@ -125,7 +125,7 @@ pub(super) fn called(program: &Program, number: u32) -> String {
 /// An action by its word and its value.
 fn described(action: &Action) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let line = |header: &Header| format!("{}: {}", header.name, text(&header.value));
+    let line = |header: &Header| format!("{}: {}", header.name, text(header.value.as_bytes()));
     let value = match action {
         Action::AddRequestHeader(header)
         | Action::SetRequestHeader(header)

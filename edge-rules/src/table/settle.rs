@@ -201,16 +201,18 @@ impl Settled {
 /// Changes the lines of a message as an action on its headers says.
 fn change(lines: &mut Vec<(String, Vec<u8>)>, action: &Action) {
     let mut remove = |name: &str| lines.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-    let line = |header: &Header| (header.name.to_ascii_lowercase(), header.value.to_vec());
+    let line = |header: &Header| (header.name.to_string(), header.value.as_bytes().to_vec());
     match action {
         Action::SetRequestHeader(header) | Action::SetResponseHeader(header) => {
-            remove(&header.name);
+            remove(header.name.as_str());
             lines.push(line(header));
         }
         Action::AddRequestHeader(header) | Action::AddResponseHeader(header) => {
             lines.push(line(header));
         }
-        Action::RemoveRequestHeader(name) | Action::RemoveResponseHeader(name) => remove(name),
+        Action::RemoveRequestHeader(name) | Action::RemoveResponseHeader(name) => {
+            remove(name.as_str())
+        }
         _ => {}
     }
 }

@@ -180,10 +180,10 @@ fn is_safe(action: &Action) -> bool {
         | Action::SetRequestHeader(header)
         | Action::AddResponseHeader(header)
         | Action::SetResponseHeader(header) => {
-            clean(header.name.as_bytes()) && clean(&header.value)
+            clean(header.name.as_str().as_bytes()) && clean(header.value.as_bytes())
         }
         Action::RemoveRequestHeader(name) | Action::RemoveResponseHeader(name) => {
-            clean(name.as_bytes())
+            clean(name.as_str().as_bytes())
         }
         Action::Rewrite(target) => target.starts_with('/') && clean(target.as_bytes()),
         Action::Redirect { location, .. } | Action::ErrorPage { location, .. } => {

@@ -113,9 +113,13 @@ pub fn change_stored(
 pub fn edit(headers: &mut HeaderMap, edits: &[Action]) {
     for action in edits {
         match action {
-            Action::AddResponseHeader(header) => add(headers, header),
-            Action::SetResponseHeader(header) => set(headers, header),
-            Action::RemoveResponseHeader(name) => drop(headers.remove(&**name)),
+            Action::AddResponseHeader(Header { name, value }) => {
+                headers.append(name.clone(), value.clone());
+            }
+            Action::SetResponseHeader(Header { name, value }) => {
+                headers.insert(name.clone(), value.clone());
+            }
+            Action::RemoveResponseHeader(name) => drop(headers.remove(name)),
             _ => {}
         }
     }
@@ -144,9 +148,13 @@ pub fn split(actions: Vec<Action>, pace: &mut Pace) -> (Verdict, Vec<Action>) {
 /// Changes a request's fields; false if the action is about something else.
 fn change_fields(headers: &mut HeaderMap, action: &Action) -> bool {
     match action {
-        Action::AddRequestHeader(header) => add(headers, header),
-        Action::SetRequestHeader(header) => set(headers, header),
-        Action::RemoveRequestHeader(name) => drop(headers.remove(&**name)),
+        Action::AddRequestHeader(Header { name, value }) => {
+            headers.append(name.clone(), value.clone());
+        }
+        Action::SetRequestHeader(Header { name, value }) => {
+            headers.insert(name.clone(), value.clone());
+        }
+        Action::RemoveRequestHeader(name) => drop(headers.remove(name)),
         _ => return false,
     }
     true
@@ -218,24 +226,6 @@ fn respond(status: u16, body: Box<[u8]>, content_type: Option<&str>) -> Verdict 
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     Verdict::Answer(response)
-}
-
-fn add(headers: &mut HeaderMap, header: &Header) {
-    if let Some((name, value)) = line(header) {
-        headers.append(name, value);
-    }
-}
-
-fn set(headers: &mut HeaderMap, header: &Header) {
-    if let Some((name, value)) = line(header) {
-        headers.insert(name, value);
-    }
-}
-
-/// A header as it goes out; rules make none that could not.
-fn line(header: &Header) -> Option<(HeaderName, HeaderValue)> {
-    let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-    Some((name, HeaderValue::from_bytes(&header.value).ok()?))
 }
 
 /// The path and query without some arguments.
