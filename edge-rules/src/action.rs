@@ -1,5 +1,7 @@
 //! What rules decide: the closed list of things that an edge does for them.
 
+use std::fmt;
+
 use http::{HeaderName, HeaderValue};
 
 /// One effect. Names and values of headers, targets and locations are safe to send: they hold no
@@ -118,6 +120,42 @@ impl Action {
             Action::CacheTag(_) => "cache_tag",
             Action::CacheBypass => "cache_bypass",
             Action::Origin(_) => "origin",
+        }
+    }
+}
+
+/// Its word and what it is about, as tables of tests expect it.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.word();
+        let text = String::from_utf8_lossy;
+        match self {
+            Action::AddRequestHeader(it)
+            | Action::SetRequestHeader(it)
+            | Action::AddResponseHeader(it)
+            | Action::SetResponseHeader(it) => {
+                write!(f, "{word} {}: {}", it.name, text(it.value.as_bytes()))
+            }
+            Action::RemoveRequestHeader(it) | Action::RemoveResponseHeader(it) => {
+                write!(f, "{word} {it}")
+            }
+            Action::Rewrite(it) | Action::CacheTag(it) | Action::Origin(it) => {
+                write!(f, "{word} {it}")
+            }
+            Action::RemoveArgument(it) | Action::SetBody(it) | Action::CacheKey(it) => {
+                write!(f, "{word} {}", text(it))
+            }
+            Action::SetMethod(it) => write!(f, "{word} {it}"),
+            Action::Redirect { status, location } => write!(f, "{word} {status} {location}"),
+            Action::Respond { status, .. } => write!(f, "{word} {status}"),
+            Action::LimitRate(it) | Action::LimitRateAfter(it) => write!(f, "{word} {it}"),
+            Action::ErrorPage { statuses, location } => {
+                f.write_str(word)?;
+                statuses.iter().try_for_each(|status| write!(f, " {status}"))?;
+                write!(f, " {location}")
+            }
+            Action::CacheTtl(it) | Action::CacheStale(it) => write!(f, "{word} {it}"),
+            Action::CacheBypass => f.write_str(word),
         }
     }
 }

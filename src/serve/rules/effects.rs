@@ -7,7 +7,7 @@ use bytes::Bytes;
 use edge_rules::{Action, Header, query_without};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
 use super::bench;
