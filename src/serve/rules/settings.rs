@@ -29,8 +29,7 @@ impl Settings {
     pub fn validate(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         if !(1_000..=10_000_000).contains(&self.steps) {
-            complaints
-                .push(Complaint::new("steps", "goes from 1000 to 10000000").suggest("30000"));
+            complaints.push(Complaint::new("steps", "goes from 1000 to 10000000").suggest("30000"));
         }
         if self.pattern_cache < Size::kib(64) {
             complaints
