@@ -6,7 +6,7 @@ use super::{Evaluator, Step, Stop};
 use crate::accept;
 use crate::action::{Action, Header};
 use crate::functions::{Function, Side};
-use crate::program::NodeId;
+use crate::program::{Node, NodeId};
 use crate::trace::{End, Reason};
 use crate::tree::Spelling;
 
@@ -81,10 +81,19 @@ impl<'a> Evaluator<'a, '_, '_> {
     fn header_line(&mut self, args: &[NodeId], side: Side) -> Step<Header> {
         let name = self.needed_text(args, 0)?;
         let value = self.needed_text(args, 1)?;
-        let name = accept::header_name(&name, side, false)?;
-        let value = accept::header_value(&value)?;
+        // Constants were judged by the same measure at load.
+        let is_constant = |at: usize| {
+            args.get(at).is_some_and(|id| matches!(self.program.node(*id), Node::Text(_)))
+        };
+        if !is_constant(0) {
+            accept::header_name(&name, side, false)?;
+        }
+        if !is_constant(1) {
+            accept::header_value(&value)?;
+        }
+        let name = std::str::from_utf8(&name).map_err(|_| Reason::HeaderName)?;
         self.make(name.len() + value.len())?;
-        Ok(Header { name: name.into(), value: value.into() })
+        Ok(Header { name: name.into(), value: value.into_owned().into() })
     }
 
     fn header_name(&mut self, args: &[NodeId], side: Side) -> Step<Box<str>> {
