@@ -25,6 +25,8 @@ pub(crate) struct Checked {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
     Pattern,
+    /// A pattern that is found only where the text begins with this.
+    Begins(String),
     Contains(String),
     Starts(String),
     Ends(String),
@@ -150,12 +152,21 @@ fn shape(hir: &Hir) -> Shape {
         _ => None,
     };
     match (literal, starts, ends) {
+        (None, true, _) => begins(parts),
         (None, ..) => Shape::Pattern,
         (Some(literal), false, false) => Shape::Contains(literal.into()),
         (Some(literal), true, false) => Shape::Starts(literal.into()),
         (Some(literal), false, true) => Shape::Ends(literal.into()),
         (Some(literal), true, true) => Shape::Is(literal.into()),
     }
+}
+
+fn begins(parts: &[Hir]) -> Shape {
+    let literal = match parts.first().map(Hir::kind) {
+        Some(HirKind::Literal(literal)) => std::str::from_utf8(&literal.0).ok(),
+        _ => None,
+    };
+    literal.map_or(Shape::Pattern, |literal| Shape::Begins(literal.into()))
 }
 
 fn is_optional(hir: &Hir) -> bool {
@@ -196,10 +207,15 @@ mod tests {
         assert_eq!(shape("\\.ts$"), Shape::Ends(".ts".into()));
         assert_eq!(shape("^/a$"), Shape::Is("/a".into()));
         assert_eq!(shape("only-if-cached"), Shape::Contains("only-if-cached".into()));
-        for text in [".ts$", "^/img/.+", "a|b", "", "(?m)^a", "^(/)d", "a.*$", "^.*$"] {
+        for text in
+            [".ts$", "a|b", "", "(?m)^a", "(?m)^a.", "^(/)d", "a.*$", "^.*$", "^a?b", "^a|b"]
+        {
             assert_eq!(shape(text), Shape::Pattern, "{text}");
         }
-        assert_eq!(check("^/img/", true).unwrap().shape, Shape::Pattern);
+        for text in ["^/img/.+", "^/img/[a-z]+\\.png$", "^/img/(a|b)", "^/img/[0-9]*x"] {
+            assert_eq!(shape(text), Shape::Begins("/img/".into()), "{text}");
+        }
+        assert_eq!(check("^/img/", true).unwrap().shape, Shape::Begins("/".into()));
     }
 
     #[test]

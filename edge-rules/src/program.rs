@@ -66,6 +66,7 @@ pub(crate) struct Pattern {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum PatternShape {
     Pattern,
+    Begins(Str),
     Contains(Str),
     Starts(Str),
     Ends(Str),

@@ -338,6 +338,7 @@ impl<'l> Compiler<'l> {
         let mut add = |text: &str| self.texts.add(text);
         let shape = match &checked.shape {
             Shape::Pattern => PatternShape::Pattern,
+            Shape::Begins(text) => PatternShape::Begins(add(text)),
             Shape::Contains(text) => PatternShape::Contains(add(text)),
             Shape::Starts(text) => PatternShape::Starts(add(text)),
             Shape::Ends(text) => PatternShape::Ends(add(text)),

@@ -56,7 +56,7 @@ pub struct Outcome {
     /// How the evaluation ended.
     pub end: End,
     /// What became of the rules: those that matched or failed, or all if asked to explain.
-    pub events: Vec<Event>,
+    pub events: SmallVec<[Event; 8]>,
     /// Steps that were spent.
     pub steps: u32,
 }
@@ -76,7 +76,7 @@ impl Outcome {
     }
 }
 
-/// As many events and actions come without further room.
+/// So many actions come without further room.
 const EXPECTED: usize = 8;
 
 /// Why a rule stops before its end.
@@ -149,7 +149,7 @@ struct Evaluator<'a, 'e, 'v> {
 
 impl<'a> Evaluator<'a, '_, '_> {
     fn run(&mut self, rules: &'a [Rule]) -> Outcome {
-        let mut events = Vec::with_capacity(rules.len().min(EXPECTED));
+        let mut events = SmallVec::new();
         let mut end = End::Finished;
         let (host, path) = (self.facts.host(), self.facts.path());
         for rule in rules {
@@ -335,9 +335,17 @@ impl<'a> Evaluator<'a, '_, '_> {
     }
 
     fn text(&mut self, id: NodeId) -> Step<Option<Cow<'a, [u8]>>> {
-        let value = self.value(id)?;
-        self.spend_written(&value)?;
-        Ok(value.into_text()?)
+        if let Node::Text(text) = self.program.node(id) {
+            self.spend(0)?;
+            return Ok(Some(Cow::Borrowed(self.program.text_of(text).as_bytes())));
+        }
+        match self.value(id)? {
+            Value::Text(text) => Ok(Some(text)),
+            value => {
+                self.spend_written(&value)?;
+                Ok(value.into_text()?)
+            }
+        }
     }
 
     /// Pays for writing a value as text, if it is none.

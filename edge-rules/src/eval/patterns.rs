@@ -6,6 +6,7 @@ use regex_automata::util::primitives::NonMaxUsize;
 use smallvec::{SmallVec, smallvec};
 
 use super::{Evaluator, Step, Value};
+use crate::functions::strings;
 use crate::pattern::{self, Asked, Checked};
 use crate::pattern_cache::{Place, Ready};
 use crate::program::{List, Node, NodeId, PatternShape};
@@ -49,7 +50,17 @@ impl<'a> Evaluator<'a, '_, '_> {
         let Some(pattern) = self.pattern(pattern, flag)? else { return Ok(false) };
         let Some(text) = text else { return Ok(false) };
         match pattern {
-            Pattern::Constant(asked, PatternShape::Pattern, states, _) => {
+            Pattern::Constant(_, PatternShape::Begins(start), ..)
+                if !text.starts_with(self.program.text_of(start).as_bytes()) =>
+            {
+                Ok(false)
+            }
+            Pattern::Constant(
+                asked,
+                PatternShape::Pattern | PatternShape::Begins(_),
+                states,
+                _,
+            ) => {
                 let place = self.prepare(asked, states)?;
                 self.is_found(place, &text, states)
             }
@@ -67,8 +78,8 @@ impl<'a> Evaluator<'a, '_, '_> {
     fn has_shape(&self, text: &[u8], shape: PatternShape) -> bool {
         let of = |place| self.program.text_of(place).as_bytes();
         match shape {
-            PatternShape::Pattern => false,
-            PatternShape::Contains(part) => memchr::memmem::find(text, of(part)).is_some(),
+            PatternShape::Pattern | PatternShape::Begins(_) => false,
+            PatternShape::Contains(part) => strings::contains(text, of(part)),
             PatternShape::Starts(part) => text.starts_with(of(part)),
             PatternShape::Ends(part) => text.ends_with(of(part)),
             PatternShape::Is(part) => text == of(part),

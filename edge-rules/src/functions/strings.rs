@@ -73,6 +73,19 @@ pub(crate) fn replace<'a>(
     (made.len() <= room).then_some(Cow::Owned(made))
 }
 
+/// Where to look byte by byte: a searcher of `memmem` takes longer to make than a short text to read.
+const SHORT: usize = 256;
+
+/// Whether `part` stands in the text.
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
+    let Some((first, others)) = part.split_first() else { return true };
+    if text.len() > SHORT {
+        return memchr::memmem::find(text, part).is_some();
+    }
+    let mut places = memchr::memchr_iter(*first, text);
+    places.any(|at| text.get(at + 1..).is_some_and(|rest| rest.starts_with(others)))
+}
+
 /// Whether `text` fits `shape`, in which `*` is any text and `\*` a star. The time is that of both
 /// lengths together: each part between stars is found where it stands first.
 pub(crate) fn wildcard(text: &[u8], shape: &[u8], case: bool) -> bool {
@@ -172,6 +185,17 @@ mod tests {
         assert_eq!(replaced("", "x", usize::MAX), Some(b"a.b.c".to_vec()));
         assert_eq!(replaced("x", "y", usize::MAX), Some(b"a.b.c".to_vec()));
         assert_eq!(replaced(".", "1234", usize::MAX), None);
+    }
+
+    #[test]
+    fn parts_are_found_in_short_and_long_texts() {
+        for length in [0, 300] {
+            let text = [b"xaab".as_slice(), &vec![b'.'; length], b"ac"].concat();
+            for (part, found) in [("", true), ("aab", true), ("ac", true), ("x", true)] {
+                assert_eq!(contains(&text, part.as_bytes()), found, "{part} {length}");
+            }
+            assert!(!contains(&text, b"aac") && !contains(&text, b"acx") && !contains(b"", b"a"));
+        }
     }
 
     #[test]
