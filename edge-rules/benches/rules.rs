@@ -1,11 +1,12 @@
 //! What does a rule cost? One rule, twenty, a thousand; parsing; and what a set holds while idle.
 //!
-//! `cargo bench -p edge-rules --bench rules [-- WORDS]` runs all, or those with WORDS in their name.
+//! `cargo bench -p edge-rules --bench rules [-- WORDS]` prints a table of all, or of those with WORDS in
+//! their name, each beside its bound: the middle one of many short runs, and the shortest.
 
 use std::error::Error;
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput};
 use edge_rules::{
     Budget, DEFAULT_ZONE, DollarRule, Environment, Limits, Outcome, PatternCache, Phase, Program,
     Sample,
@@ -13,7 +14,16 @@ use edge_rules::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Host equals, pattern on the path, membership, part of a text, a number.
+/// Rules of one condition each.
+const SINGLE: [(&str, &str); 5] = [
+    ("host equals", r#"http.host eq "www.a.example""#),
+    ("pattern on the path", r#"http.request.uri.path matches "^/img/[a-z0-9]+/""#),
+    ("member of a set", r#"ip.src.country in {"CN" "HK" "TW"}"#),
+    ("part of a text", r#"http.user_agent contains "Firefox""#),
+    ("number", "ip.src.asnum lt 65000"),
+];
+
+/// All five in one.
 const ONE: &str = r#"
 [[rules]]
 when = 'http.host eq "www.a.example" and http.request.uri.path matches "^/img/[a-z0-9]+/" and ip.src.country in {"CN" "HK" "TW"} and http.user_agent contains "Firefox" and ip.src.asnum lt 65000'
@@ -133,8 +143,40 @@ fn compile(source: &str) -> Result<Program> {
     Ok(Program::from_document(source, &Limits::default()).map_err(shown)?)
 }
 
+/// What is measured: a name, and the most that it may take.
+struct Row<'a> {
+    name: &'a str,
+    most: Option<Duration>,
+}
+
+/// Runs whose middle and least count, and how long each is.
+const RUNS: usize = 25;
+const RUN: Duration = Duration::from_millis(20);
+
+/// How long `work` takes: the middle one of many runs, and the least.
+fn time(mut work: impl FnMut()) -> (Duration, Duration) {
+    let mut times = 1;
+    let mut run = |times: u32| {
+        let start = Instant::now();
+        (0..times).for_each(|_| work());
+        start.elapsed()
+    };
+    while run(times) < RUN / 4 {
+        times *= 2;
+    }
+    times *= 4;
+    let mut all: Vec<Duration> = (0..RUNS).map(|_| run(times) / times).collect();
+    all.sort_unstable();
+    let least = all.first().copied().unwrap_or_default();
+    (all.get(RUNS / 2).copied().unwrap_or_default(), least)
+}
+
+fn verdict(holds: bool) -> &'static str {
+    if holds { "holds" } else { "MISSED" }
+}
+
 /// Evaluates over and over with one cache of patterns, as a serving thread does.
-fn run(c: &mut Criterion, name: &str, program: &Program, request: &Sample, acts: usize) {
+fn run(row: &Row, program: &Program, request: &Sample, acts: usize) {
     let mut patterns = PatternCache::new(8 << 20);
     let budget = Budget::default();
     let mut evaluate = || -> Outcome {
@@ -153,44 +195,81 @@ fn run(c: &mut Criterion, name: &str, program: &Program, request: &Sample, acts:
         )
     };
     let outcome = evaluate();
-    assert_eq!(outcome.actions.len(), acts, "{name}: {outcome:?}");
-    println!("{name}: {} steps, {} bytes", outcome.steps, program.bytes());
-    c.bench_function(name, |b| b.iter(&mut evaluate));
+    assert_eq!(outcome.actions.len(), acts, "{}: {outcome:?}", row.name);
+    let (middle, least) = time(|| drop(black_box(evaluate())));
+    let bound = row.most.map(|most| format!("{most:?}: {}", verdict(middle <= most)));
+    println!(
+        "{:28} {middle:>10.2?} {least:>10.2?} {:>6}  {}",
+        row.name,
+        outcome.steps,
+        bound.unwrap_or_default()
+    );
 }
 
-fn parse(c: &mut Criterion) -> Result<()> {
-    let mut group = c.benchmark_group("parse");
-    let limits = Limits::default();
-    let thousand = thousand();
-    let twenty = TWENTY.to_string();
-    for (name, source) in [("twenty when", &twenty), ("thousand when", &thousand)] {
-        compile(source)?;
-        group.throughput(Throughput::Bytes(source.len() as u64));
-        group.bench_function(name, |b| {
-            b.iter(|| Program::from_document(black_box(source), &limits))
-        });
-    }
-    let rule = DollarRule { text: DOLLAR, ..DollarRule::default() };
-    let rules = [rule; 20];
-    group.throughput(Throughput::Bytes(20 * DOLLAR.len() as u64));
-    group.bench_function("twenty $", |b| {
-        b.iter(|| Program::from_dollar(black_box(&rules), &limits))
-    });
-    Ok(())
+/// Reads a set over and over.
+fn parse<T>(name: &str, bytes: usize, read: impl Fn() -> std::result::Result<Program, T>) {
+    let (middle, least) = time(|| assert!(read().is_ok()));
+    let speed = |time: Duration| bytes as f64 / time.as_secs_f64() / 1e6;
+    println!(
+        "{name:28} {:>6.1} MB/s {:>6.1} MB/s {bytes:>7}  20 MB/s: {}",
+        speed(middle),
+        speed(least),
+        verdict(speed(middle) >= 20.0)
+    );
+}
+
+/// What a loaded set holds while nobody asks: its own bytes, and no pattern.
+fn idle(program: &Program) {
+    let patterns = PatternCache::new(8 << 20);
+    assert_eq!((patterns.builds(), patterns.bytes()), (0, 0), "a load builds no pattern");
+    let bytes = program.bytes();
+    println!(
+        "{:28} {bytes:>6} bytes, 0 patterns built   8 KiB: {}",
+        "twenty rules, idle",
+        verdict(bytes <= 8 << 10)
+    );
 }
 
 fn main() -> Result<()> {
-    let mut c = Criterion::default().configure_from_args();
+    let only = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
+    let wanted = |name: &str| name.contains(&only);
     let request = request();
     let mut elsewhere = request.clone();
     elsewhere.host = "b.example".into();
-    run(&mut c, "one rule, acts", &compile(ONE)?, &request, 1);
-    run(&mut c, "one rule, does not", &compile(ONE)?, &elsewhere, 0);
-    run(&mut c, "twenty rules", &compile(TWENTY)?, &request, 4);
-    run(&mut c, "thousand rules", &compile(&thousand())?, &request, 10);
+    let token = Sample::get("a.example/x.ts?t=1800000000&key=a");
     let dollar = Program::from_dollar_text(DOLLAR, &Limits::default()).map_err(|_| "no rule")?;
-    run(&mut c, "one token rule", &dollar, &Sample::get("a.example/x.ts?t=1800000000&key=a"), 1);
-    parse(&mut c)?;
-    c.final_summary();
+    let (twenty, thousand) = (TWENTY.to_string(), thousand());
+    let mut rows = Vec::new();
+    for (name, condition) in SINGLE {
+        let source = format!(
+            "[[rules]]\nwhen = '{condition}'\ndo = {{ set_request_header = {{ X-Region = \"east\" }} }}\n"
+        );
+        rows.push((name, Some(250), compile(&source)?, &request, 1));
+    }
+    rows.push(("one rule of all five", Some(250), compile(ONE)?, &request, 1));
+    rows.push(("the same, does not match", None, compile(ONE)?, &elsewhere, 0));
+    rows.push(("a token rule", None, dollar, &token, 1));
+    rows.push(("twenty rules", Some(2_000), compile(&twenty)?, &request, 4));
+    rows.push(("thousand rules", Some(20_000), compile(&thousand)?, &request, 10));
+    println!("{:28} {:>10} {:>10} {:>6}  bound", "", "middle", "least", "steps");
+    for (name, most, program, request, acts) in &rows {
+        if wanted(name) {
+            run(&Row { name, most: most.map(Duration::from_nanos) }, program, request, *acts);
+        }
+    }
+    let limits = Limits::default();
+    for (name, source) in [("parse twenty", &twenty), ("parse thousand", &thousand)] {
+        if wanted(name) {
+            parse(name, source.len(), || Program::from_document(black_box(source), &limits));
+        }
+    }
+    let rules = [DollarRule { text: DOLLAR, ..DollarRule::default() }; 20];
+    if wanted("parse twenty $") {
+        let read = || Program::from_dollar(black_box(&rules), &limits);
+        parse("parse twenty $", 20 * DOLLAR.len(), read);
+    }
+    if wanted("twenty rules, idle") {
+        idle(&compile(&twenty)?);
+    }
     Ok(())
 }

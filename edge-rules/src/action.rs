@@ -1,5 +1,9 @@
 //! What rules decide: the closed list of things that an edge does for them.
 
+use std::fmt;
+
+use http::{HeaderName, HeaderValue};
+
 /// One effect. Names and values of headers, targets and locations are safe to send: they hold no
 /// CR, LF, NUL or other control character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -9,13 +13,13 @@ pub enum Action {
     /// Give the request this header instead of any of its name.
     SetRequestHeader(Header),
     /// Take all request headers of this name away.
-    RemoveRequestHeader(Box<str>),
+    RemoveRequestHeader(HeaderName),
     /// Give the response one more header line, also one that the edge makes.
     AddResponseHeader(Header),
     /// Give the response this header instead of any of its name.
     SetResponseHeader(Header),
     /// Take all response headers of this name away.
-    RemoveResponseHeader(Box<str>),
+    RemoveResponseHeader(HeaderName),
     /// Take an argument out of the query.
     RemoveArgument(Box<[u8]>),
     /// Ask with another method.
@@ -67,8 +71,17 @@ pub enum Action {
 
 /// A query without the arguments of some names, which are compared as they stand there; none if no
 /// argument is left.
-pub fn query_without(query: &str, is_removed: impl Fn(&[u8]) -> bool) -> Option<String> {
-    let is_kept = |pair: &&str| !is_removed(pair.split('=').next().unwrap_or_default().as_bytes());
+pub fn query_without<'n>(
+    query: &str,
+    removed: impl IntoIterator<Item = &'n [u8]>,
+) -> Option<String> {
+    let mut removed: Vec<&[u8]> = removed.into_iter().collect();
+    removed.sort_unstable();
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().len();
+    let is_kept = |pair: &&str| {
+        let name = pair.as_bytes().get(..name(pair)).unwrap_or_default();
+        removed.binary_search(&name).is_err()
+    };
     let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
 }
@@ -76,10 +89,10 @@ pub fn query_without(query: &str, is_removed: impl Fn(&[u8]) -> bool) -> Option<
 /// A header line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
-    /// The name as the rule spells it.
-    pub name: Box<str>,
+    /// The name.
+    pub name: HeaderName,
     /// The value.
-    pub value: Box<[u8]>,
+    pub value: HeaderValue,
 }
 
 impl Action {
@@ -107,6 +120,42 @@ impl Action {
             Action::CacheTag(_) => "cache_tag",
             Action::CacheBypass => "cache_bypass",
             Action::Origin(_) => "origin",
+        }
+    }
+}
+
+/// Its word and what it is about, as tables of tests expect it.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.word();
+        let text = String::from_utf8_lossy;
+        match self {
+            Action::AddRequestHeader(it)
+            | Action::SetRequestHeader(it)
+            | Action::AddResponseHeader(it)
+            | Action::SetResponseHeader(it) => {
+                write!(f, "{word} {}: {}", it.name, text(it.value.as_bytes()))
+            }
+            Action::RemoveRequestHeader(it) | Action::RemoveResponseHeader(it) => {
+                write!(f, "{word} {it}")
+            }
+            Action::Rewrite(it) | Action::CacheTag(it) | Action::Origin(it) => {
+                write!(f, "{word} {it}")
+            }
+            Action::RemoveArgument(it) | Action::SetBody(it) | Action::CacheKey(it) => {
+                write!(f, "{word} {}", text(it))
+            }
+            Action::SetMethod(it) => write!(f, "{word} {it}"),
+            Action::Redirect { status, location } => write!(f, "{word} {status} {location}"),
+            Action::Respond { status, .. } => write!(f, "{word} {status}"),
+            Action::LimitRate(it) | Action::LimitRateAfter(it) => write!(f, "{word} {it}"),
+            Action::ErrorPage { statuses, location } => {
+                f.write_str(word)?;
+                statuses.iter().try_for_each(|status| write!(f, " {status}"))?;
+                write!(f, " {location}")
+            }
+            Action::CacheTtl(it) | Action::CacheStale(it) => write!(f, "{word} {it}"),
+            Action::CacheBypass => f.write_str(word),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
     /// Steps: one for each expression, and more for work that grows with the text it looks at.
-    /// Default: 100,000, which is one to four milliseconds.
+    /// Default: 30,000, which is a millisecond at most on most machines.
     pub steps: u32,
     /// Bytes of text that all rules together may make. Default: 256 KiB.
     pub made_bytes: usize,
@@ -59,6 +59,6 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Budget { steps: 100_000, made_bytes: 256 << 10, text_bytes: 64 << 10, actions: 256 }
+        Budget { steps: 30_000, made_bytes: 256 << 10, text_bytes: 64 << 10, actions: 256 }
     }
 }

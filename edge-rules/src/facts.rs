@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use http::HeaderName;
+
 /// When a rule runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -45,7 +47,7 @@ impl Phase {
     }
 }
 
-/// The facts of one request, borrowed from whoever holds it. Header names are asked for in lower case.
+/// The facts of one request, borrowed from whoever holds it.
 pub trait Facts {
     /// `http` or `https`.
     fn scheme(&self) -> &str;
@@ -58,7 +60,7 @@ pub trait Facts {
     /// The query without its `?`; none if there was no `?`.
     fn query(&self) -> Option<&str>;
     /// The value of the `nth` request header line of that name, from 0.
-    fn header(&self, name: &str, nth: usize) -> Option<&[u8]>;
+    fn header(&self, name: &HeaderName, nth: usize) -> Option<&[u8]>;
     /// The client's address.
     fn client(&self) -> IpAddr;
 
@@ -87,7 +89,7 @@ pub trait Facts {
         None
     }
     /// The value of the `nth` response header line of that name, from 0.
-    fn response_header(&self, _name: &str, _nth: usize) -> Option<&[u8]> {
+    fn response_header(&self, _name: &HeaderName, _nth: usize) -> Option<&[u8]> {
         None
     }
 }

@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use http::HeaderName;
+
+use crate::action::Header;
 use crate::address::{self, Network};
 use crate::error::Error;
 use crate::facts::Phase;
@@ -29,6 +32,14 @@ pub(crate) enum Node {
     Truth(bool),
     Fact(Field),
     Listed(Keyed, Str),
+    /// A request header by its name.
+    RequestHeader(u32),
+    /// A response header by its name.
+    ResponseHeader(u32),
+    /// The name of a header that an action names.
+    Name(u32),
+    /// A whole line, in place of the name of a header whose value is constant too.
+    Line(u32),
     Label(u8),
     Random(u8),
     Group(u8),
@@ -55,6 +66,7 @@ pub(crate) struct Pattern {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum PatternShape {
     Pattern,
+    Begins(Str),
     Contains(Str),
     Starts(Str),
     Ends(Str),
@@ -94,6 +106,10 @@ pub struct Program {
     pub(crate) numbers: Box<[f64]>,
     pub(crate) patterns: Box<[Pattern]>,
     pub(crate) sets: Box<[Set]>,
+    /// Names of headers, each once.
+    pub(crate) names: Box<[HeaderName]>,
+    /// Constant header lines.
+    pub(crate) lines: Box<[Header]>,
     /// In the order of their phases, and within one in the order of the set.
     pub(crate) rules: Box<[Rule]>,
     /// Where each phase's rules end.
@@ -182,6 +198,9 @@ impl Program {
             + size_of_val::<[f64]>(&self.numbers)
             + size_of_val::<[Pattern]>(&self.patterns)
             + size_of_val::<[Set]>(&self.sets)
+            + size_of_val::<[HeaderName]>(&self.names)
+            + size_of_val::<[Header]>(&self.lines)
+            + self.lines.iter().map(|line| line.value.len()).sum::<usize>()
             + self.sets.iter().map(members).sum::<usize>()
             + size_of_val::<[Rule]>(&self.rules)
     }

@@ -1,5 +1,7 @@
 //! A request written down: for rule tests, tools and examples, which have no connection to ask.
 
+use http::HeaderName;
+
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::facts::Facts;
@@ -100,8 +102,8 @@ impl Facts for Sample {
     fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
-    fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
-        find(&self.headers, name, nth)
+    fn header(&self, name: &HeaderName, nth: usize) -> Option<&[u8]> {
+        find(&self.headers, name.as_str(), nth)
     }
     fn client(&self) -> IpAddr {
         self.client
@@ -124,8 +126,8 @@ impl Facts for Sample {
     fn status(&self) -> Option<u16> {
         self.status
     }
-    fn response_header(&self, name: &str, nth: usize) -> Option<&[u8]> {
-        find(&self.response_headers, name, nth)
+    fn response_header(&self, name: &HeaderName, nth: usize) -> Option<&[u8]> {
+        find(&self.response_headers, name.as_str(), nth)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ordeals: what the disk tier must bear, at full length. They take minutes to an hour and some need
+//! Ordeals: what the disk tier and customers' rules must bear, at full length. They take minutes to an hour and some need
 //! root, so nothing runs unless `ORDEAL` names it: see `ops/ordeal.sh`.
 //!
 //! Exit code 0: every bound was kept; 1: one was missed; 2: something could not be run.
@@ -13,9 +13,12 @@ mod crash;
 mod damage;
 mod full;
 mod harm;
+#[path = "../../edge-rules/tests/shared/hostile.rs"]
+mod hostile;
 mod large;
 mod mount;
 mod report;
+mod rules;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +26,7 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const NAMES: [&str; 5] = ["kill", "power", "damage", "full", "large"];
+const NAMES: [&str; 6] = ["kill", "power", "damage", "full", "large", "rules"];
 
 fn main() -> ExitCode {
     let order = std::env::var("ORDEAL").unwrap_or_default();
@@ -62,7 +65,8 @@ fn run(name: &str, count: Option<u32>) -> Report {
             "power" => crash::power(&mut report, count.unwrap_or(20)).await,
             "damage" => damage::run(&mut report, count.unwrap_or(50)).await,
             "full" => full::run(&mut report).await,
-            _ => large::run(&mut report).await,
+            "large" => large::run(&mut report).await,
+            _ => rules::run(&mut report).await,
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -61,7 +61,7 @@ fn comparison(compiler: &Compiler, function: Function, list: List) -> Guard {
         (Function::Match, Node::Pattern(id)) => {
             match compiler.patterns.get(id as usize).map(|pattern| pattern.shape) {
                 Some(PatternShape::Is(text)) => is(text),
-                Some(PatternShape::Starts(text)) => starts(text),
+                Some(PatternShape::Starts(text) | PatternShape::Begins(text)) => starts(text),
                 _ => Guard::None,
             }
         }

@@ -3,14 +3,17 @@
 mod argument;
 mod guard;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
+use http::{HeaderName, HeaderValue};
+
+use crate::action::Header;
 use crate::address::{self, Network};
 use crate::budget::Limits;
 use crate::error::{Error, Span};
 use crate::facts::Phase;
-use crate::functions::{Function, Signature, Type};
+use crate::field::Keyed;
+use crate::functions::{Function, Param, Signature, Type};
 use crate::pattern::{self, Shape};
 use crate::program::{List, Node, NodeId, Pattern, PatternShape, Program, Rule, Set};
 use crate::text::{Str, Texts};
@@ -28,6 +31,8 @@ pub(crate) struct Compiler<'l> {
     patterns: Vec<Pattern>,
     known_patterns: HashMap<u64, u32, foldhash::fast::RandomState>,
     sets: Vec<Set>,
+    names: Vec<HeaderName>,
+    lines: Vec<Header>,
     rules: Vec<(Phase, Rule)>,
     /// States that all patterns together need.
     states: usize,
@@ -56,6 +61,8 @@ impl<'l> Compiler<'l> {
             patterns: Vec::new(),
             known_patterns: HashMap::default(),
             sets: Vec::new(),
+            names: Vec::new(),
+            lines: Vec::new(),
             rules: Vec::new(),
             states: 0,
         }
@@ -115,6 +122,8 @@ impl<'l> Compiler<'l> {
             numbers: self.numbers.into(),
             patterns: self.patterns.into(),
             sets: self.sets.into(),
+            names: self.names.into(),
+            lines: self.lines.into(),
             rules: self.rules.into_iter().map(|(_, rule)| rule).collect(),
             phases,
         }
@@ -127,12 +136,7 @@ impl<'l> Compiler<'l> {
             Kind::Truth(truth) => Node::Truth(*truth),
             Kind::Network(_) => return Err(lonely_network(expr.span)),
             Kind::Fact(field) if field.is_known_in(scope.phase) => Node::Fact(*field),
-            Kind::Listed(list, key) if list.is_known_in(scope.phase) => {
-                let lower = list.is_header() && key.bytes().any(|byte| byte.is_ascii_uppercase());
-                let key =
-                    if lower { key.to_ascii_lowercase().into() } else { Cow::Borrowed(&**key) };
-                Node::Listed(*list, self.texts.add(&key))
-            }
+            Kind::Listed(list, key) if list.is_known_in(scope.phase) => self.listed(*list, key),
             Kind::Fact(_) | Kind::Listed(..) => return Err(too_early(expr.span, scope.phase)),
             Kind::Label(number) => Node::Label(*number),
             Kind::Random(letters) => Node::Random(*letters),
@@ -162,6 +166,48 @@ impl<'l> Compiler<'l> {
         }
         self.nodes.push(node);
         Ok(self.nodes.len() as u32 - 1)
+    }
+
+    /// A value by its name; of a header that cannot be there there is none.
+    fn listed(&mut self, list: Keyed, key: &str) -> Node {
+        match (list, HeaderName::from_bytes(key.as_bytes())) {
+            (Keyed::Header, Ok(name)) => Node::RequestHeader(self.name(name)),
+            (Keyed::ResponseHeader, Ok(name)) => Node::ResponseHeader(self.name(name)),
+            _ => Node::Listed(list, self.texts.add(key)),
+        }
+    }
+
+    fn name(&mut self, name: HeaderName) -> u32 {
+        let known = self.names.iter().position(|known| *known == name);
+        known.unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        }) as u32
+    }
+
+    /// Makes what is constant of the header that an action is about ready to be sent.
+    fn prepare_header(&mut self, list: List) {
+        let start = list.start as usize;
+        let constant = |at: usize| {
+            let id = *self.lists.get(start + at)?;
+            match self.nodes.get(id as usize)? {
+                Node::Text(text) => Some((id as usize, self.texts.get(*text))),
+                _ => None,
+            }
+        };
+        let Some((id, name)) = constant(0) else { return };
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return };
+        let value = constant(1).and_then(|(_, value)| HeaderValue::from_str(value).ok());
+        let ready = match value {
+            Some(value) => {
+                self.lines.push(Header { name, value });
+                Node::Line(self.lines.len() as u32 - 1)
+            }
+            None => Node::Name(self.name(name)),
+        };
+        if let Some(node) = self.nodes.get_mut(id) {
+            *node = ready;
+        }
     }
 
     fn number(&mut self, number: f64) -> Node {
@@ -202,7 +248,16 @@ impl<'l> Compiler<'l> {
         if function == Function::IpIn {
             return self.ip_in(scope, args, span);
         }
-        Ok(Node::Call(function, self.arguments(scope, signature, args, span)?))
+        let insensitive = match args {
+            [text, pattern] if function == Function::Match => insensitive(text, pattern),
+            _ => None,
+        };
+        let args = insensitive.as_ref().map_or(args, |args| args);
+        let list = self.arguments(scope, signature, args, span)?;
+        if matches!(signature.params.first(), Some(Param::Name(..))) {
+            self.prepare_header(list);
+        }
+        Ok(Node::Call(function, list))
     }
 
     /// `ip_in(address, "network", …)` is an `in`.
@@ -283,6 +338,7 @@ impl<'l> Compiler<'l> {
         let mut add = |text: &str| self.texts.add(text);
         let shape = match &checked.shape {
             Shape::Pattern => PatternShape::Pattern,
+            Shape::Begins(text) => PatternShape::Begins(add(text)),
             Shape::Contains(text) => PatternShape::Contains(add(text)),
             Shape::Starts(text) => PatternShape::Starts(add(text)),
             Shape::Ends(text) => PatternShape::Ends(add(text)),
@@ -302,6 +358,14 @@ impl<'l> Compiler<'l> {
         let Node::Pattern(pattern) = self.nodes.get(*id as usize)? else { return None };
         self.patterns.get(*pattern as usize).map(|pattern| usize::from(pattern.groups))
     }
+}
+
+/// The search in a text in lower case as one that does not tell case apart, where that is the same.
+fn insensitive<'s>(text: &Expr<'s>, pattern: &Expr<'s>) -> Option<[Expr<'s>; 3]> {
+    let Kind::Call(Function::Lower, inner) = &text.kind else { return None };
+    let [inner] = &inner[..] else { return None };
+    let is_same = pattern::has_no_capitals(pattern.constant()?);
+    is_same.then(|| [inner.clone(), pattern.clone(), Expr::text("i", pattern.span)])
 }
 
 fn group(scope: &Scope, number: u8, span: Span) -> Judged<Node> {

@@ -4,8 +4,8 @@ use core::net::IpAddr;
 
 use super::{Evaluator, Step, Stop, Value};
 use crate::address;
-use crate::functions::{Function, strings};
-use crate::program::{NodeId, Set};
+use crate::functions::{Function, Type, strings};
+use crate::program::{Node, NodeId, Set};
 
 impl<'a> Evaluator<'a, '_, '_> {
     /// The value of a condition or a selection; none if the function is neither.
@@ -14,21 +14,43 @@ impl<'a> Evaluator<'a, '_, '_> {
         function: Function,
         args: &[NodeId],
     ) -> Step<Option<Value<'a>>> {
-        let truth = match function {
+        if function.signature().result == Type::Truth {
+            return Ok(Some(Value::Truth(self.truth_of(function, args)?)));
+        }
+        match function {
             Function::When => {
-                return if self.all(args)? {
+                if self.all(args)? {
                     Ok(Some(super::NOTHING))
                 } else {
                     Err(Stop::Unmatched)
-                };
+                }
             }
+            Function::Or => Ok(Some(self.first_true(args)?.unwrap_or(Value::Missing))),
+            Function::Select => self.select(args).map(Some),
+            Function::Pcall => self.protected(args).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a value is true; what can only be true or false is not made a value first.
+    fn truth(&mut self, id: NodeId) -> Step<bool> {
+        match self.program.node(id) {
+            Node::Call(function, list) if function.signature().is_plain_truth(list.len) => {
+                self.spend(0)?;
+                let args = self.program.list(list);
+                self.truth_of(function, args).map_err(|stop| super::named(stop, function))
+            }
+            _ => Ok(self.value(id)?.is_true()),
+        }
+    }
+
+    /// The functions that are true or false.
+    fn truth_of(&mut self, function: Function, args: &[NodeId]) -> Step<bool> {
+        Ok(match function {
             Function::All => !args.is_empty() && self.all(args)?,
             Function::Any => self.first_true(args)?.is_some(),
-            Function::Or => return Ok(Some(self.first_true(args)?.unwrap_or(Value::Missing))),
-            Function::Select => return self.select(args).map(Some),
-            Function::Pcall => return self.protected(args).map(Some),
             _ => match (function, args) {
-                (Function::Not, [value]) => !self.value(*value)?.is_true(),
+                (Function::Not, [value]) => !self.truth(*value)?,
                 (Function::Exists, [value]) => self.value(*value)? != Value::Missing,
                 (Function::Equal, [a, b]) => self.equal(*a, *b)?,
                 (Function::Greater, [a, b]) => self.compare(*a, *b, |a, b| a > b)?,
@@ -39,20 +61,19 @@ impl<'a> Evaluator<'a, '_, '_> {
                 (Function::Match, [text, pattern, flag]) => {
                     self.is_match(*text, *pattern, Some(*flag))?
                 }
-                (Function::Contains, [a, b]) => self.both(*a, *b, contains)?,
+                (Function::Contains, [a, b]) => self.both(*a, *b, strings::contains)?,
                 (Function::StartsWith, [a, b]) => self.both(*a, *b, <[u8]>::starts_with)?,
                 (Function::EndsWith, [a, b]) => self.both(*a, *b, <[u8]>::ends_with)?,
                 (Function::Wildcard, [a, b]) => self.fits(*a, *b, false)?,
                 (Function::StrictWildcard, [a, b]) => self.fits(*a, *b, true)?,
-                _ => return Ok(None),
+                _ => false,
             },
-        };
-        Ok(Some(Value::Truth(truth)))
+        })
     }
 
     fn all(&mut self, args: &[NodeId]) -> Step<bool> {
         for id in args {
-            if !self.value(*id)?.is_true() {
+            if !self.truth(*id)? {
                 return Ok(false);
             }
         }
@@ -71,7 +92,7 @@ impl<'a> Evaluator<'a, '_, '_> {
 
     fn select(&mut self, args: &[NodeId]) -> Step<Value<'a>> {
         let [condition, yes, no] = args else { return Ok(Value::Missing) };
-        let chosen = if self.value(*condition)?.is_true() { yes } else { no };
+        let chosen = if self.truth(*condition)? { yes } else { no };
         self.value(*chosen)
     }
 
@@ -86,6 +107,12 @@ impl<'a> Evaluator<'a, '_, '_> {
 
     fn equal(&mut self, a: NodeId, b: NodeId) -> Step<bool> {
         let (a, b) = (self.value(a)?, self.value(b)?);
+        match (&a, &b) {
+            // Texts of different lengths are not looked at.
+            (Value::Text(a), Value::Text(b)) if a.len() == b.len() => self.spend(a.len())?,
+            (Value::Text(_), other) | (other, Value::Text(_)) => self.spend_written(other)?,
+            _ => {}
+        }
         Ok(a.equals(&b))
     }
 
@@ -96,7 +123,7 @@ impl<'a> Evaluator<'a, '_, '_> {
 
     fn both(&mut self, a: NodeId, b: NodeId, holds: fn(&[u8], &[u8]) -> bool) -> Step<bool> {
         let (Some(a), Some(b)) = (self.text(a)?, self.text(b)?) else { return Ok(false) };
-        self.spend(a.len() + b.len())?;
+        self.spend(4 * (a.len() + b.len()))?;
         Ok(holds(&a, &b))
     }
 
@@ -104,16 +131,15 @@ impl<'a> Evaluator<'a, '_, '_> {
         let (Some(text), Some(shape)) = (self.text(text)?, self.text(shape)?) else {
             return Ok(false);
         };
-        // Each star may look at the whole text again.
-        let stars = 1 + shape.iter().filter(|byte| **byte == b'*').count();
-        self.spend(
-            text.len().saturating_mul(stars.min(shape.len() + 1)).saturating_add(shape.len()),
-        )?;
+        self.spend(8 * (text.len() + shape.len()))?;
         Ok(strings::wildcard(&text, &shape, case))
     }
 
     pub(super) fn is_in(&mut self, value: NodeId, set: u32) -> Step<bool> {
         let value = self.value(value)?;
+        if let Value::Text(text) = &value {
+            self.spend(text.len())?;
+        }
         let program = self.program;
         Ok(match (program.sets.get(set as usize), value) {
             (Some(Set::Networks(networks)), Value::Address(address)) => {
@@ -138,8 +164,4 @@ impl<'a> Evaluator<'a, '_, '_> {
             _ => false,
         }
     }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    memchr::memmem::find(text, part).is_some()
 }

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use http::{HeaderName, HeaderValue};
+
 use super::{Evaluator, Step, Stop};
 use crate::accept;
 use crate::action::{Action, Header};
 use crate::functions::{Function, Side};
-use crate::program::NodeId;
+use crate::program::{Node, NodeId};
 use crate::trace::{End, Reason};
 use crate::tree::Spelling;
 
@@ -23,14 +25,14 @@ impl<'a> Evaluator<'a, '_, '_> {
                 Action::SetRequestHeader(self.header_line(args, Side::Request)?)
             }
             Function::RemoveRequestHeader => {
-                Action::RemoveRequestHeader(self.header_name(args, Side::Request)?)
+                Action::RemoveRequestHeader(self.header_name(args, Side::Request, true)?)
             }
             Function::AddResponseHeader => self.add_response_header(args)?,
             Function::SetResponseHeader => {
                 Action::SetResponseHeader(self.header_line(args, Side::Response)?)
             }
             Function::RemoveResponseHeader => {
-                Action::RemoveResponseHeader(self.header_name(args, Side::Response)?)
+                Action::RemoveResponseHeader(self.header_name(args, Side::Response, true)?)
             }
             Function::RemoveArgument => Action::RemoveArgument(self.needed_text(args, 0)?.into()),
             Function::SetMethod => self.set_method(args)?,
@@ -79,17 +81,29 @@ impl<'a> Evaluator<'a, '_, '_> {
     }
 
     fn header_line(&mut self, args: &[NodeId], side: Side) -> Step<Header> {
-        let name = self.needed_text(args, 0)?;
+        let program = self.program;
+        if let Some(Node::Line(at)) = args.first().map(|id| program.node(*id))
+            && let Some(line) = program.lines.get(at as usize)
+        {
+            self.make(line.name.as_str().len() + line.value.len())?;
+            // A copy: threads that share a value would pass its count to and fro.
+            let value = accept::header_value(line.value.as_bytes())?;
+            return Ok(Header { name: line.name.clone(), value });
+        }
+        let name = self.header_name(args, side, false)?;
         let value = self.needed_text(args, 1)?;
-        let name = accept::header_name(&name, side, false)?;
-        let value = accept::header_value(&value)?;
-        self.make(name.len() + value.len())?;
-        Ok(Header { name: name.into(), value: value.into() })
+        self.make(name.as_str().len() + value.len())?;
+        Ok(Header { name, value: accept::header_value(&value)? })
     }
 
-    fn header_name(&mut self, args: &[NodeId], side: Side) -> Step<Box<str>> {
-        let name = self.needed_text(args, 0)?;
-        Ok(accept::header_name(&name, side, true)?.into())
+    fn header_name(&mut self, args: &[NodeId], side: Side, removes: bool) -> Step<HeaderName> {
+        let program = self.program;
+        match args.first().map(|id| program.node(*id)) {
+            Some(Node::Name(at)) => {
+                Ok(program.names.get(at as usize).cloned().ok_or(Reason::Missing)?)
+            }
+            _ => Ok(accept::header_name(&self.needed_text(args, 0)?, side, removes)?),
+        }
     }
 
     fn add_response_header(&mut self, args: &[NodeId]) -> Step<Action> {
@@ -107,7 +121,7 @@ impl<'a> Evaluator<'a, '_, '_> {
     /// A request with a body stays one of the methods that have one.
     fn set_method(&mut self, args: &[NodeId]) -> Step<Action> {
         let method = accept::method(&self.needed_text(args, 0)?)?;
-        if self.body().is_some_and(|body| !body.is_empty()) && !has_body(method) {
+        if self.body()?.is_some_and(|body| !body.is_empty()) && !has_body(method) {
             return Err(Reason::MethodAndBody.into());
         }
         Ok(Action::SetMethod(method))
@@ -142,7 +156,7 @@ impl<'a> Evaluator<'a, '_, '_> {
             None => None,
         };
         let content_type = match &content_type {
-            Some(text) => Some(visible(accept::header_value(text)?)?),
+            Some(text) => Some(visible(&accept::header_value(text)?)?),
             None => None,
         };
         self.make(body.len())?;
@@ -195,7 +209,7 @@ fn has_body(method: &str) -> bool {
     matches!(method, "PUT" | "POST")
 }
 
-fn visible(value: &[u8]) -> Step<Box<str>> {
-    let text = std::str::from_utf8(value).map_err(|_| Reason::HeaderValue)?;
+fn visible(value: &HeaderValue) -> Step<Box<str>> {
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Reason::HeaderValue)?;
     Ok(text.into())
 }

@@ -20,7 +20,7 @@ use crate::budget::Budget;
 use crate::facts::{Facts, Phase};
 use crate::field::Guard;
 use crate::functions::{Function, Type};
-use crate::pattern::PatternCache;
+use crate::pattern_cache::PatternCache;
 use crate::program::{List, Node, NodeId, Program, Rule};
 use crate::trace::{End, Event, Failure, Fate, Reason};
 use crate::tree::{Spelling, State};
@@ -56,7 +56,7 @@ pub struct Outcome {
     /// How the evaluation ended.
     pub end: End,
     /// What became of the rules: those that matched or failed, or all if asked to explain.
-    pub events: Vec<Event>,
+    pub events: SmallVec<[Event; 8]>,
     /// Steps that were spent.
     pub steps: u32,
 }
@@ -75,6 +75,9 @@ impl Outcome {
         (steps.collect(), rest)
     }
 }
+
+/// So many actions come without further room.
+const EXPECTED: usize = 8;
 
 /// Why a rule stops before its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +110,7 @@ impl Program {
             facts,
             env,
             rule: None,
-            actions: Vec::new(),
+            actions: Vec::with_capacity(rules.len().min(EXPECTED)),
             changed: Changed::default(),
             rewrite: None,
             groups: None,
@@ -146,7 +149,7 @@ struct Evaluator<'a, 'e, 'v> {
 
 impl<'a> Evaluator<'a, '_, '_> {
     fn run(&mut self, rules: &'a [Rule]) -> Outcome {
-        let mut events = Vec::new();
+        let mut events = SmallVec::new();
         let mut end = End::Finished;
         let (host, path) = (self.facts.host(), self.facts.path());
         for rule in rules {
@@ -221,9 +224,8 @@ impl<'a> Evaluator<'a, '_, '_> {
         let program = self.program;
         let mut output = Vec::new();
         for id in program.list(rule.items) {
-            let value = self.value(*id)?;
             // The value of an action is the empty text.
-            let text = value.into_text()?.ok_or(Reason::Missing)?;
+            let text = self.text(*id)?.ok_or(Reason::Missing)?;
             if !text.is_empty() {
                 self.make(output.len() + text.len())?;
                 output.extend_from_slice(&text);
@@ -251,7 +253,8 @@ impl<'a> Evaluator<'a, '_, '_> {
             Some(own) => (own, false),
             None => (own, true),
         };
-        let kept = if keeps { self.query() } else { None };
+        let query = self.facts.query().filter(|_| keeps);
+        let kept = query.and_then(|query| self.kept_query(query));
         let mut target = path.to_vec();
         let queries = [own, kept.as_deref().unwrap_or_default()];
         for (number, query) in queries.into_iter().filter(|query| !query.is_empty()).enumerate() {
@@ -274,10 +277,16 @@ impl<'a> Evaluator<'a, '_, '_> {
             Node::Truth(truth) => Ok(Value::Truth(truth)),
             Node::Fact(field) => self.fact(field),
             Node::Listed(list, key) => self.listed(list, self.program.text_of(key)),
+            Node::RequestHeader(at) => self.request_header(at),
+            Node::ResponseHeader(at) => self.response_header(at),
+            Node::Name(at) => Ok(Value::of(self.program.names.get(at as usize))),
+            Node::Line(at) => {
+                Ok(Value::of(self.program.lines.get(at as usize).map(|line| &line.name)))
+            }
             Node::Label(number) => Ok(self.label(usize::from(number))),
             Node::Random(letters) => Ok(self.random_text(usize::from(letters))),
             Node::Group(number) => self.group(usize::from(number)),
-            Node::Captured(capture, number) => Ok(self.captured(capture, usize::from(number))),
+            Node::Captured(capture, number) => self.captured(capture, usize::from(number)),
             Node::Join(list) => self.join(list),
             Node::In(value, set) => self.is_in(value, set).map(Value::Truth),
             Node::Pattern(id) => {
@@ -318,7 +327,7 @@ impl<'a> Evaluator<'a, '_, '_> {
     fn join(&mut self, list: List) -> Step<Value<'a>> {
         let mut joined = Vec::new();
         for id in self.program.list(list) {
-            let text = self.value(*id)?.into_text()?.ok_or(Reason::Missing)?;
+            let text = self.text(*id)?.ok_or(Reason::Missing)?;
             self.make(joined.len() + text.len())?;
             joined.extend_from_slice(&text);
         }
@@ -326,7 +335,27 @@ impl<'a> Evaluator<'a, '_, '_> {
     }
 
     fn text(&mut self, id: NodeId) -> Step<Option<Cow<'a, [u8]>>> {
-        Ok(self.value(id)?.into_text()?)
+        if let Node::Text(text) = self.program.node(id) {
+            self.spend(0)?;
+            return Ok(Some(Cow::Borrowed(self.program.text_of(text).as_bytes())));
+        }
+        match self.value(id)? {
+            Value::Text(text) => Ok(Some(text)),
+            value => {
+                self.spend_written(&value)?;
+                Ok(value.into_text()?)
+            }
+        }
+    }
+
+    /// Pays for writing a value as text, if it is none.
+    fn spend_written(&mut self, value: &Value) -> Step<()> {
+        match value {
+            Value::Number(number) if number.fract() == 0.0 => self.spend_steps(4),
+            Value::Number(_) => self.spend_steps(32),
+            Value::Address(_) => self.spend_steps(8),
+            Value::Missing | Value::Truth(_) | Value::Text(_) => Ok(()),
+        }
     }
 
     fn number(&mut self, id: NodeId) -> Step<Option<f64>> {

@@ -6,7 +6,9 @@ use regex_automata::util::primitives::NonMaxUsize;
 use smallvec::{SmallVec, smallvec};
 
 use super::{Evaluator, Step, Value};
+use crate::functions::strings;
 use crate::pattern::{self, Asked, Checked};
+use crate::pattern_cache::{Place, Ready};
 use crate::program::{List, Node, NodeId, PatternShape};
 use crate::trace::Reason;
 
@@ -27,6 +29,9 @@ const MADE_STATES: usize = 500;
 /// Steps for each state of a pattern that is built on the spot.
 const BUILD_STEPS: u32 = 8;
 
+/// Pairs of a state and a byte of the text that backtracking visits for one step.
+const VISITS_A_STEP: usize = 4;
+
 /// A pattern as it is asked for: checked at load, or made by the rule.
 enum Pattern<'a> {
     Constant(Asked<'a>, PatternShape, usize, usize),
@@ -45,18 +50,27 @@ impl<'a> Evaluator<'a, '_, '_> {
         let Some(pattern) = self.pattern(pattern, flag)? else { return Ok(false) };
         let Some(text) = text else { return Ok(false) };
         match pattern {
-            Pattern::Constant(asked, PatternShape::Pattern, states, _) => {
-                self.spend_search(text.len(), states)?;
-                Ok(self.env.patterns.is_match(asked, &text)?)
+            Pattern::Constant(_, PatternShape::Begins(start), ..)
+                if !text.starts_with(self.program.text_of(start).as_bytes()) =>
+            {
+                Ok(false)
+            }
+            Pattern::Constant(
+                asked,
+                PatternShape::Pattern | PatternShape::Begins(_),
+                states,
+                _,
+            ) => {
+                let place = self.prepare(asked, states)?;
+                self.is_found(place, &text, states)
             }
             Pattern::Constant(_, shape, ..) => {
                 self.spend(text.len())?;
                 Ok(self.has_shape(&text, shape))
             }
             Pattern::Made(pattern, ignore_case) => {
-                let (asked, checked) = self.checked(&pattern, ignore_case)?;
-                self.spend_search(text.len(), checked.states)?;
-                Ok(self.env.patterns.is_match(asked, &text)?)
+                let (place, checked) = self.checked(&pattern, ignore_case)?;
+                self.is_found(place, &text, checked.states)
             }
         }
     }
@@ -64,8 +78,8 @@ impl<'a> Evaluator<'a, '_, '_> {
     fn has_shape(&self, text: &[u8], shape: PatternShape) -> bool {
         let of = |place| self.program.text_of(place).as_bytes();
         match shape {
-            PatternShape::Pattern => false,
-            PatternShape::Contains(part) => memchr::memmem::find(text, of(part)).is_some(),
+            PatternShape::Pattern | PatternShape::Begins(_) => false,
+            PatternShape::Contains(part) => strings::contains(text, of(part)),
             PatternShape::Starts(part) => text.starts_with(of(part)),
             PatternShape::Ends(part) => text.ends_with(of(part)),
             PatternShape::Is(part) => text == of(part),
@@ -90,7 +104,7 @@ impl<'a> Evaluator<'a, '_, '_> {
     }
 
     /// Judges a pattern that the rule made, as the load does with constant ones.
-    fn checked<'p>(&mut self, text: &'p [u8], ignore_case: bool) -> Step<(Asked<'p>, Checked)> {
+    fn checked(&mut self, text: &[u8], ignore_case: bool) -> Step<(Place, Checked)> {
         if text.len() > MADE_BYTES {
             return Err(Reason::LargePattern.into());
         }
@@ -102,14 +116,44 @@ impl<'a> Evaluator<'a, '_, '_> {
         }
         let asked = Asked { text, ignore_case, hash: pattern::hash(text, ignore_case) };
         if !self.env.patterns.is_built(asked) {
-            self.spend_steps(BUILD_STEPS * checked.states as u32)?;
+            self.spend_build(checked.states)?;
         }
-        Ok((asked, checked))
+        let (place, _) = self.env.patterns.prepare(asked)?;
+        Ok((place, checked))
     }
 
-    /// Pays for a search, whose worst time is that of the text times the states.
-    fn spend_search(&mut self, bytes: usize, states: usize) -> Step<()> {
-        self.spend_steps((2 + bytes / 64 * (1 + states / 32)) as u32)
+    /// Builds a pattern of the program on first use. That costs nothing: what all may need is bounded
+    /// at load. Where other patterns had to go for it there are too many, and it does.
+    fn prepare(&mut self, asked: Asked, states: usize) -> Step<Place> {
+        let (place, ready) = self.env.patterns.prepare(asked)?;
+        if ready == Ready::Crowded {
+            self.spend_build(states)?;
+        }
+        Ok(place)
+    }
+
+    fn spend_build(&mut self, states: usize) -> Step<()> {
+        self.spend_steps(BUILD_STEPS.saturating_mul(states as u32))
+    }
+
+    /// Whether a pattern that is ready is found.
+    fn is_found(&mut self, place: Place, text: &[u8], states: usize) -> Step<bool> {
+        self.spend(3 * text.len())?;
+        let looked = self.env.patterns.look(place, text);
+        self.spend_steps(looked.steps)?;
+        match looked.found {
+            Some(found) => Ok(found),
+            None => {
+                self.spend_visits(text.len(), states)?;
+                Ok(self.env.patterns.groups(place, text, &mut [])?)
+            }
+        }
+    }
+
+    /// Pays for backtracking at its worst.
+    fn spend_visits(&mut self, bytes: usize, states: usize) -> Step<()> {
+        let visits = (bytes + 1).saturating_mul(states + 1);
+        self.spend_steps(u32::try_from(visits / VISITS_A_STEP).unwrap_or(u32::MAX))
     }
 
     /// `$CAPTURE`: keeps what the pattern found under a number.
@@ -130,19 +174,27 @@ impl<'a> Evaluator<'a, '_, '_> {
 
     /// The slots of all groups; the empty pattern takes the whole text.
     fn search(&mut self, text: &[u8], pattern: Pattern) -> Step<Slots> {
-        let (asked, states, groups) = match &pattern {
-            Pattern::Constant(asked, _, states, groups) => (*asked, *states, *groups),
-            Pattern::Made(text, ignore_case) => {
-                let (asked, checked) = self.checked(text, *ignore_case)?;
-                (asked, checked.states, checked.groups)
+        let whole = smallvec![NonMaxUsize::new(0), NonMaxUsize::new(text.len())];
+        let (place, states, groups) = match &pattern {
+            Pattern::Constant(asked, ..) if asked.text.is_empty() => return Ok(whole),
+            Pattern::Constant(asked, _, states, groups) => {
+                (self.prepare(*asked, *states)?, *states, *groups)
+            }
+            Pattern::Made(pattern, _) if pattern.is_empty() => return Ok(whole),
+            Pattern::Made(pattern, ignore_case) => {
+                let (place, checked) = self.checked(pattern, *ignore_case)?;
+                (place, checked.states, checked.groups)
             }
         };
-        if asked.text.is_empty() {
-            return Ok(smallvec![NonMaxUsize::new(0), NonMaxUsize::new(text.len())]);
+        if self.env.patterns.has_one_pass(place) {
+            self.spend(8 * text.len() + groups)?;
+        } else if self.is_found(place, text, states)? {
+            self.spend_visits(text.len(), states)?;
+        } else {
+            return Ok(Slots::new());
         }
-        self.spend_search(text.len(), states)?;
         let mut slots: Slots = smallvec![None; 2 * (groups + 1)];
-        if !self.env.patterns.groups(asked, text, &mut slots)? {
+        if !self.env.patterns.groups(place, text, &mut slots)? {
             slots.clear();
         }
         Ok(slots)
@@ -166,12 +218,15 @@ impl<'a> Evaluator<'a, '_, '_> {
     }
 
     /// `$n.m`: a group of a `$CAPTURE`.
-    pub(super) fn captured(&self, capture: u8, number: usize) -> Value<'a> {
+    pub(super) fn captured(&mut self, capture: u8, number: usize) -> Step<Value<'a>> {
         let found = self.captures.iter().rev().find(|it| it.number == capture).and_then(|it| {
             let range = range(&it.slots, number)?;
             part(&it.text, range)
         });
-        found.map_or(Value::Missing, Value::Text)
+        if let Some(Cow::Owned(part)) = &found {
+            self.spend(part.len())?;
+        }
+        Ok(found.map_or(Value::Missing, Value::Text))
     }
 
     /// `capture(text, "pattern", n)`: a group of a pattern on the spot.

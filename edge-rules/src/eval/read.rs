@@ -2,10 +2,17 @@
 
 use std::borrow::Cow;
 
+use http::{HeaderName, HeaderValue, header};
+
 use super::{Evaluator, Step, Value};
 use crate::action::{Action, query_without};
 use crate::field::{Field, Keyed};
 use crate::functions::strings;
+
+/// How much longer taking a list of names and values apart takes for a byte than looking at it.
+const LIST_WEIGHT: usize = 4;
+/// What looking at an action costs, as bytes that are looked at.
+const ACTION_WEIGHT: usize = 8;
 
 impl<'a> Evaluator<'a, '_, '_> {
     pub(super) fn fact(&mut self, field: Field) -> Step<Value<'a>> {
@@ -16,11 +23,14 @@ impl<'a> Evaluator<'a, '_, '_> {
             Field::Method => Value::borrowed(self.method()),
             Field::Host => Value::borrowed(facts.host()),
             Field::Path => Value::borrowed(facts.path()),
-            Field::Query => self.query().map_or(Value::Missing, Value::Text),
+            Field::Query => self.query()?.map_or(Value::Missing, Value::Text),
             Field::Target => return self.target(String::new()),
             Field::Url => return self.target(format!("{}://{}", facts.scheme(), facts.host())),
-            Field::Extension => extension(facts.path()).map_or(Value::Missing, Value::Text),
-            Field::Body => self.body().map_or(Value::Missing, Value::Text),
+            Field::Extension => {
+                self.spend(facts.path().len())?;
+                extension(facts.path()).map_or(Value::Missing, Value::Text)
+            }
+            Field::Body => self.body()?.map_or(Value::Missing, Value::Text),
             Field::HttpVersion => Value::borrowed(facts.http_version()),
             Field::TlsVersion => Value::of(facts.tls_version()),
             Field::Client => Value::Address(facts.client()),
@@ -36,15 +46,15 @@ impl<'a> Evaluator<'a, '_, '_> {
     pub(super) fn listed(&mut self, list: Keyed, key: &str) -> Step<Value<'a>> {
         let found = match list {
             Keyed::Argument => {
-                let query = self.query();
-                self.spend(query.as_deref().map_or(0, <[u8]>::len))?;
+                let query = self.query()?;
+                self.spend(LIST_WEIGHT * query.as_deref().map_or(0, <[u8]>::len))?;
                 query
                     .and_then(|query| narrow(query, |text| strings::argument(text, key.as_bytes())))
             }
             Keyed::FormArgument => self.form_argument(key)?,
-            Keyed::Header => self.header(key),
             Keyed::Cookie => self.cookie(key)?,
-            Keyed::ResponseHeader => self.response_header(key),
+            // What is no name of a header is none.
+            Keyed::Header | Keyed::ResponseHeader => None,
         };
         Ok(found.map_or(Value::Missing, Value::Text))
     }
@@ -70,79 +80,94 @@ impl<'a> Evaluator<'a, '_, '_> {
     }
 
     /// The query without the arguments that were removed; none if there is none.
-    pub(super) fn query(&self) -> Option<Cow<'a, [u8]>> {
-        let query = self.facts.query()?;
+    pub(super) fn query(&mut self) -> Step<Option<Cow<'a, [u8]>>> {
+        let Some(query) = self.facts.query() else { return Ok(None) };
         if !self.changed.arguments {
-            return Some(Cow::Borrowed(query.as_bytes()));
+            return Ok(Some(Cow::Borrowed(query.as_bytes())));
         }
-        let is_removed = |name: &[u8]| {
-            self.actions
-                .iter()
-                .any(|action| matches!(action, Action::RemoveArgument(gone) if **gone == *name))
-        };
-        query_without(query, is_removed).map(|kept| Cow::Owned(kept.into_bytes()))
+        // Each name is looked for among those that were removed.
+        self.spend(128 * (query.len() + self.actions.len()))?;
+        Ok(self.kept_query(query))
     }
 
-    pub(super) fn body(&self) -> Option<Cow<'a, [u8]>> {
+    /// What is left of the query.
+    pub(super) fn kept_query(&self, query: &str) -> Option<Cow<'a, [u8]>> {
+        let removed = self.actions.iter().filter_map(|action| match action {
+            Action::RemoveArgument(name) => Some(&**name),
+            _ => None,
+        });
+        query_without(query, removed).map(|kept| Cow::Owned(kept.into_bytes()))
+    }
+
+    pub(super) fn body(&mut self) -> Step<Option<Cow<'a, [u8]>>> {
         if self.changed.body {
             let set = self.actions.iter().rev().find_map(|action| match action {
-                Action::SetBody(body) => Some(Cow::Owned(body.to_vec())),
+                Action::SetBody(body) => Some(body.to_vec()),
                 _ => None,
             });
-            if set.is_some() {
-                return set;
+            if let Some(body) = set {
+                self.spend(body.len())?;
+                return Ok(Some(Cow::Owned(body)));
             }
         }
-        self.facts.body().map(Cow::Borrowed)
+        Ok(self.facts.body().map(Cow::Borrowed))
+    }
+
+    pub(super) fn request_header(&mut self, at: u32) -> Step<Value<'a>> {
+        let Some(name) = self.program.names.get(at as usize) else { return Ok(Value::Missing) };
+        Ok(self.header(name)?.map_or(Value::Missing, Value::Text))
     }
 
     /// The first value of a request header.
-    fn header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+    fn header(&mut self, name: &HeaderName) -> Step<Option<Cow<'a, [u8]>>> {
         let sent = self.facts.header(name, 0).map(Cow::Borrowed);
         if !self.changed.request_headers {
-            return sent;
+            return Ok(sent);
         }
-        self.actions.iter().fold(sent, |value, action| match action {
-            Action::SetRequestHeader(it) if it.name.eq_ignore_ascii_case(name) => {
-                Some(Cow::Owned(it.value.to_vec()))
+        self.spend(ACTION_WEIGHT * self.actions.len())?;
+        let value = self.actions.iter().fold(sent, |value, action| match action {
+            Action::SetRequestHeader(it) if it.name == *name => Some(owned(&it.value)),
+            Action::AddRequestHeader(it) if it.name == *name => {
+                value.or_else(|| Some(owned(&it.value)))
             }
-            Action::AddRequestHeader(it) if it.name.eq_ignore_ascii_case(name) => {
-                value.or_else(|| Some(Cow::Owned(it.value.to_vec())))
-            }
-            Action::RemoveRequestHeader(it) if it.eq_ignore_ascii_case(name) => None,
+            Action::RemoveRequestHeader(it) if it == name => None,
             _ => value,
-        })
+        });
+        Ok(value)
     }
 
     /// The first value of a response header.
-    fn response_header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+    pub(super) fn response_header(&mut self, at: u32) -> Step<Value<'a>> {
+        let Some(name) = self.program.names.get(at as usize) else { return Ok(Value::Missing) };
         let sent = self.facts.response_header(name, 0).map(Cow::Borrowed);
         if !self.changed.response_headers {
-            return sent;
+            return Ok(sent.map_or(Value::Missing, Value::Text));
         }
-        self.actions.iter().fold(sent, |value, action| match action {
-            Action::SetResponseHeader(it) if it.name.eq_ignore_ascii_case(name) => {
-                Some(Cow::Owned(it.value.to_vec()))
+        self.spend(ACTION_WEIGHT * self.actions.len())?;
+        let value = self.actions.iter().fold(sent, |value, action| match action {
+            Action::SetResponseHeader(it) if it.name == *name => Some(owned(&it.value)),
+            Action::AddResponseHeader(it) if it.name == *name => {
+                value.or_else(|| Some(owned(&it.value)))
             }
-            Action::AddResponseHeader(it) if it.name.eq_ignore_ascii_case(name) => {
-                value.or_else(|| Some(Cow::Owned(it.value.to_vec())))
-            }
-            Action::RemoveResponseHeader(it) if it.eq_ignore_ascii_case(name) => None,
+            Action::RemoveResponseHeader(it) if it == name => None,
             _ => value,
-        })
+        });
+        Ok(value.map_or(Value::Missing, Value::Text))
     }
 
     fn cookie(&mut self, name: &str) -> Step<Option<Cow<'a, [u8]>>> {
         let facts = self.facts;
         if self.changed.request_headers {
-            let header = self.header("cookie");
-            return Ok(header
-                .and_then(|header| narrow(header, |text| strings::cookie(text, name.as_bytes()))));
+            let line = self.header(&header::COOKIE)?;
+            self.spend(LIST_WEIGHT * line.as_deref().map_or(0, <[u8]>::len))?;
+            return Ok(
+                line.and_then(|line| narrow(line, |text| strings::cookie(text, name.as_bytes())))
+            );
         }
         let mut nth = 0;
-        while let Some(header) = facts.header("cookie", nth) {
-            self.spend(header.len())?;
-            if let Some(value) = strings::cookie(header, name.as_bytes()) {
+        while let Some(line) = facts.header(&header::COOKIE, nth) {
+            self.spend(LIST_WEIGHT * line.len())?;
+            if let Some(value) = strings::cookie(line, name.as_bytes()) {
                 return Ok(Some(Cow::Borrowed(value)));
             }
             nth += 1;
@@ -153,17 +178,17 @@ impl<'a> Evaluator<'a, '_, '_> {
     /// An argument of a form that came as the body.
     fn form_argument(&mut self, name: &str) -> Step<Option<Cow<'a, [u8]>>> {
         const FORM: &[u8] = b"application/x-www-form-urlencoded";
-        let is_form = self.header("content-type").is_some_and(|value| {
+        let is_form = self.header(&header::CONTENT_TYPE)?.is_some_and(|value| {
             value.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM))
         });
-        let Some(body) = self.body().filter(|_| is_form) else { return Ok(None) };
-        self.spend(body.len())?;
+        let Some(body) = self.body()?.filter(|_| is_form) else { return Ok(None) };
+        self.spend(LIST_WEIGHT * body.len())?;
         Ok(narrow(body, |text| strings::argument(text, name.as_bytes())))
     }
 
     /// Path and query behind `start`.
     fn target(&mut self, start: String) -> Step<Value<'a>> {
-        let (path, query) = (self.facts.path(), self.query());
+        let (path, query) = (self.facts.path(), self.query()?);
         if start.is_empty() && query.is_none() {
             return Ok(Value::borrowed(path));
         }
@@ -175,6 +200,10 @@ impl<'a> Evaluator<'a, '_, '_> {
         }
         self.made(made)
     }
+}
+
+fn owned<'a>(value: &HeaderValue) -> Cow<'a, [u8]> {
+    Cow::Owned(value.as_bytes().to_vec())
 }
 
 /// A part of a text, borrowed where the text is.

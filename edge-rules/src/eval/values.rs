@@ -45,7 +45,7 @@ impl<'a> Evaluator<'a, '_, '_> {
         let Some(text) = self.argument_text(args, 0)? else {
             return self.ignored(args);
         };
-        self.spend(text.len())?;
+        self.spend(weight(function) * text.len())?;
         let made = match function {
             Function::Lower => return Ok(Value::Text(strings::lower(text))),
             Function::Upper => return Ok(Value::Text(strings::upper(text))),
@@ -118,6 +118,8 @@ impl<'a> Evaluator<'a, '_, '_> {
             _ => usize::MAX,
         };
         let Some((find, by)) = find.zip(by) else { return Ok(Value::Missing) };
+        let places = (text.len() / find.len().max(1)).min(most);
+        self.spend_steps(u32::try_from(places).unwrap_or(u32::MAX))?;
         let room = self.env.budget.text_bytes.min(self.made);
         let replaced = strings::replace(text, &find, &by, most, room).ok_or(Reason::LongText)?;
         if let Cow::Owned(made) = &replaced {
@@ -207,5 +209,15 @@ impl<'a> Evaluator<'a, '_, '_> {
     /// Fails before a text is made that is too long.
     fn room(&self, bytes: usize) -> Step<()> {
         if bytes > self.env.budget.text_bytes { Err(Reason::LongText.into()) } else { Ok(()) }
+    }
+}
+
+/// How much longer a function takes for a byte than looking at it does.
+fn weight(function: Function) -> usize {
+    match function {
+        Function::Md5 | Function::Md5Bin | Function::Escape => 8,
+        Function::Unescape => 16,
+        Function::EncodeBase64 | Function::DecodeBase64 => 4,
+        _ => 1,
     }
 }

@@ -115,6 +115,11 @@ impl Signature {
             None => None,
         }
     }
+
+    /// Whether it is true or false, and so many arguments are not too many.
+    pub(crate) fn is_plain_truth(&self, args: u16) -> bool {
+        self.result == Type::Truth && (self.repeat || usize::from(args) <= self.params.len())
+    }
 }
 
 impl Function {

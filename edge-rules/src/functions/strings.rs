@@ -73,34 +73,56 @@ pub(crate) fn replace<'a>(
     (made.len() <= room).then_some(Cow::Owned(made))
 }
 
-/// Whether `text` fits `shape`, in which `*` is any text and `\*` a star. Time is at most the product
-/// of both lengths.
+/// Where to look byte by byte: a searcher of `memmem` takes longer to make than a short text to read.
+const SHORT: usize = 256;
+
+/// Whether `part` stands in the text.
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
+    let Some((first, others)) = part.split_first() else { return true };
+    if text.len() > SHORT {
+        return memchr::memmem::find(text, part).is_some();
+    }
+    let mut places = memchr::memchr_iter(*first, text);
+    places.any(|at| text.get(at + 1..).is_some_and(|rest| rest.starts_with(others)))
+}
+
+/// Whether `text` fits `shape`, in which `*` is any text and `\*` a star. The time is that of both
+/// lengths together: each part between stars is found where it stands first.
 pub(crate) fn wildcard(text: &[u8], shape: &[u8], case: bool) -> bool {
-    let same = |a: u8, b: u8| if case { a == b } else { a.eq_ignore_ascii_case(&b) };
-    let (mut at, mut within) = (0, 0);
-    // Where the last star stands and how much it has taken: what follows is tried again from there.
-    let mut star: Option<(usize, usize)> = None;
-    while at < text.len() {
-        let (letter, width, any) = match shape.get(within..) {
-            Some([b'\\', escaped @ (b'*' | b'\\'), ..]) => (Some(*escaped), 2, false),
-            Some([b'*', ..]) => (None, 1, true),
-            Some([letter, ..]) => (Some(*letter), 1, false),
-            _ => (None, 0, false),
-        };
-        if any {
-            within += width;
-            star = Some((within, at));
-        } else if letter.zip(text.get(at)).is_some_and(|(a, b)| same(a, *b)) {
-            within += width;
-            at += 1;
-        } else if let Some((after, taken)) = star {
-            star = Some((after, taken + 1));
-            (within, at) = (after, taken + 1);
-        } else {
-            return false;
+    let fold = |text| if case { Cow::Borrowed(text) } else { lower(Cow::Borrowed(text)) };
+    let (text, shape) = (fold(text), fold(shape));
+    let parts = parts(&shape);
+    let [first, middle @ .., last] = parts.as_slice() else {
+        return parts.first().is_some_and(|only| **only == *text);
+    };
+    let Some(mut rest) = text.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last))
+    else {
+        return false;
+    };
+    middle.iter().all(|part| {
+        let found = memchr::memmem::find(rest, part);
+        let behind = found.and_then(|at| rest.get(at + part.len()..));
+        rest = behind.unwrap_or_default();
+        behind.is_some()
+    })
+}
+
+/// What stands between the stars of a shape: one part more than there are stars.
+fn parts(shape: &[u8]) -> Vec<Cow<'_, [u8]>> {
+    if !shape.contains(&b'\\') {
+        return shape.split(|byte| *byte == b'*').map(Cow::Borrowed).collect();
+    }
+    let (mut parts, mut part) = (Vec::new(), Vec::new());
+    let mut bytes = shape.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'*' => parts.push(Cow::Owned(std::mem::take(&mut part))),
+            b'\\' => part.push(bytes.next_if(|next| matches!(next, b'*' | b'\\')).unwrap_or(byte)),
+            _ => part.push(byte),
         }
     }
-    shape.get(within..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+    parts.push(Cow::Owned(part));
+    parts
 }
 
 /// A letter or digit out of random bits.
@@ -166,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_found_in_short_and_long_texts() {
+        for length in [0, 300] {
+            let text = [b"xaab".as_slice(), &vec![b'.'; length], b"ac"].concat();
+            for (part, found) in [("", true), ("aab", true), ("ac", true), ("x", true)] {
+                assert_eq!(contains(&text, part.as_bytes()), found, "{part} {length}");
+            }
+            assert!(!contains(&text, b"aac") && !contains(&text, b"acx") && !contains(b"", b"a"));
+        }
+    }
+
+    #[test]
     fn shapes_fit_or_not() {
         for (shape, fits) in [
             ("*", true),
@@ -183,6 +216,9 @@ mod tests {
         }
         assert!(!wildcard(b"abc", b"A*", true) && wildcard(b"a*c", b"a\\*c", true));
         assert!(wildcard(b"", b"**", true) && wildcard(b"", b"", true));
+        assert!(wildcard(b"a\\*b", b"a\\\\\\**", true) && wildcard(b"a\\x", b"a\\x", true));
+        assert!(!wildcard(b"aba", b"ab*ba", true) && wildcard(b"abba", b"ab*ba", true));
+        assert!(wildcard(b"xaxbx", b"*a*b*", true) && !wildcard(b"xbxax", b"*a*b*", true));
     }
 
     #[test]

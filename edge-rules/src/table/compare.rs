@@ -3,7 +3,7 @@
 use super::report::Mismatch;
 use super::settle::Settled;
 use super::{Expect, Label, Wanted};
-use crate::action::{Action, Header};
+use crate::action::Action;
 use crate::program::Program;
 
 /// Collects what differs.
@@ -60,10 +60,10 @@ impl Comparison {
     fn actions(&mut self, wanted: Option<&[String]>, found: &[Action]) {
         let Some(wanted) = wanted else { return };
         let is = |(wanted, action): (&String, &Action)| {
-            wanted == action.word() || *wanted == described(action)
+            wanted == action.word() || *wanted == action.to_string()
         };
         if wanted.len() != found.len() || !wanted.iter().zip(found).all(is) {
-            let got = found.iter().map(|action| quoted(&described(action)));
+            let got = found.iter().map(|action| quoted(&action.to_string()));
             self.differ("actions", listed(wanted.iter().map(|it| quoted(it))), listed(got));
         }
     }
@@ -120,32 +120,4 @@ pub(super) fn called(program: &Program, number: u32) -> String {
         "" => (number + 1).to_string(),
         name => quoted(name),
     }
-}
-
-/// An action by its word and its value.
-fn described(action: &Action) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let line = |header: &Header| format!("{}: {}", header.name, text(&header.value));
-    let value = match action {
-        Action::AddRequestHeader(header)
-        | Action::SetRequestHeader(header)
-        | Action::AddResponseHeader(header)
-        | Action::SetResponseHeader(header) => line(header),
-        Action::RemoveRequestHeader(name) | Action::RemoveResponseHeader(name) => name.to_string(),
-        Action::RemoveArgument(bytes) | Action::SetBody(bytes) | Action::CacheKey(bytes) => {
-            text(bytes)
-        }
-        Action::SetMethod(method) => (*method).into(),
-        Action::Rewrite(name) | Action::CacheTag(name) | Action::Origin(name) => name.to_string(),
-        Action::Redirect { status, location } => format!("{status} {location}"),
-        Action::Respond { status, .. } => status.to_string(),
-        Action::LimitRate(bytes) | Action::LimitRateAfter(bytes) => bytes.to_string(),
-        Action::ErrorPage { statuses, location } => {
-            let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
-            format!("{} {location}", statuses.join(" "))
-        }
-        Action::CacheTtl(seconds) | Action::CacheStale(seconds) => seconds.to_string(),
-        Action::CacheBypass => return action.word().into(),
-    };
-    format!("{} {value}", action.word())
 }

@@ -160,7 +160,7 @@ impl Tests {
 
     /// Runs all tests on a program.
     pub fn run(&self, program: &Program) -> Report {
-        let mut patterns = crate::pattern::PatternCache::new(4 << 20);
+        let mut patterns = crate::pattern_cache::PatternCache::new(4 << 20);
         let mut report = Report::of(program);
         for test in &self.tests {
             let settled = test.settle(program, &mut patterns);

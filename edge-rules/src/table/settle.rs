@@ -5,7 +5,7 @@ use crate::action::{Action, Header, query_without};
 use crate::budget::Budget;
 use crate::eval::{DEFAULT_ZONE, Environment, Outcome};
 use crate::facts::Phase;
-use crate::pattern::PatternCache;
+use crate::pattern_cache::PatternCache;
 use crate::program::Program;
 use crate::sample::Sample;
 use crate::trace::{Failure, Fate};
@@ -186,7 +186,7 @@ impl Settled {
 
     fn remove_argument(&mut self, name: &[u8]) {
         let Some(query) = &self.request.query else { return };
-        self.request.query = query_without(query, |known| known == name);
+        self.request.query = query_without(query, [name]);
     }
 
     /// Path and query of the request that goes on.
@@ -201,16 +201,18 @@ impl Settled {
 /// Changes the lines of a message as an action on its headers says.
 fn change(lines: &mut Vec<(String, Vec<u8>)>, action: &Action) {
     let mut remove = |name: &str| lines.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-    let line = |header: &Header| (header.name.to_ascii_lowercase(), header.value.to_vec());
+    let line = |header: &Header| (header.name.to_string(), header.value.as_bytes().to_vec());
     match action {
         Action::SetRequestHeader(header) | Action::SetResponseHeader(header) => {
-            remove(&header.name);
+            remove(header.name.as_str());
             lines.push(line(header));
         }
         Action::AddRequestHeader(header) | Action::AddResponseHeader(header) => {
             lines.push(line(header));
         }
-        Action::RemoveRequestHeader(name) | Action::RemoveResponseHeader(name) => remove(name),
+        Action::RemoveRequestHeader(name) | Action::RemoveResponseHeader(name) => {
+            remove(name.as_str())
+        }
         _ => {}
     }
 }

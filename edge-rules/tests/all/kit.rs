@@ -74,7 +74,7 @@ pub fn worth(expression: &str, request: &Sample) -> String {
         (_, Fate::Failed(failure)) => format!("failed: {failure}"),
         (actions, _) => match actions.last() {
             Some(Action::AddRequestHeader(header)) => {
-                String::from_utf8_lossy(&header.value).into_owned()
+                String::from_utf8_lossy(header.value.as_bytes()).into_owned()
             }
             other => format!("{other:?}"),
         },
@@ -89,7 +89,8 @@ pub fn holds(expression: &str, request: &Sample) -> bool {
 /// Each action in short words.
 pub fn short(outcome: &Outcome) -> Vec<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let line = |header: &edge_rules::Header| format!("{}: {}", header.name, text(&header.value));
+    let line =
+        |header: &edge_rules::Header| format!("{}: {}", header.name, text(header.value.as_bytes()));
     let words = |action: &Action| match action {
         Action::AddRequestHeader(it) => format!("ask + {}", line(it)),
         Action::SetRequestHeader(it) => format!("ask = {}", line(it)),

@@ -16,7 +16,7 @@ fn a_false_when_ends_its_rule_only() {
 fn what_was_done_before_a_false_when_stays() {
     assert_eq!(
         effect("$ADD_REQ_HEADER(A,1)$WHEN($EQ(a,b))$ADD_REQ_HEADER(B,2)/x", "a.example"),
-        ["ask + A: 1"]
+        ["ask + a: 1"]
     );
 }
 
@@ -31,7 +31,7 @@ fn the_last_of_several_rewrites_counts() {
 #[test]
 fn all_rules_test_the_original_path() {
     let rules = [("", "/new"), ("^/(old)", "$WHEN($1)$ADD_REQ_HEADER(Was, $1)")];
-    assert_eq!(effects(&rules, &Sample::get("a.example/old")), ["ask + Was: old", "rewrite /new"]);
+    assert_eq!(effects(&rules, &Sample::get("a.example/old")), ["ask + was: old", "rewrite /new"]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_rule_in_test_acts_for_its_testers_only() {
 fn a_failure_ends_the_rule_and_not_the_set() {
     let rules = [("", "$ADD_REQ_HEADER(A,1)$DIVIDE(1,0)$ADD_REQ_HEADER(B,1)"), ("", "/x")];
     let outcome = evaluate(&program(&rules), Phase::Request, &Sample::get("a.example"));
-    assert_eq!(short(&outcome), ["ask + A: 1", "rewrite /x"]);
+    assert_eq!(short(&outcome), ["ask + a: 1", "rewrite /x"]);
     assert!(
         matches!(outcome.events[0].fate, Fate::Failed(it) if it.to_string() == "divide_by_zero in divide")
     );

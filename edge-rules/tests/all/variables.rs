@@ -81,6 +81,6 @@ fn random_text_is_as_long_as_asked_and_new_each_time() {
 #[test]
 fn groups_of_a_pattern_that_does_not_match_are_missing() {
     let rules = [("^/(a)/(z)?", "$ADD_REQ_HEADER(A,$1)$ADD_REQ_HEADER(B,$2)")];
-    assert_eq!(effects(&rules, &full()), ["ask + A: a"]);
+    assert_eq!(effects(&rules, &full()), ["ask + a: a"]);
     assert_eq!(effects(&rules, &Sample::get("a.example/")), [""; 0]);
 }

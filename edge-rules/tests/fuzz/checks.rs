@@ -9,6 +9,7 @@ use edge_rules::{
     Outcome, PatternCache, Phase, Program, Reason, Sample, Tests, convert_document, convert_rules,
     format_document, format_rules,
 };
+use http::HeaderName;
 
 use crate::corpus::Corpus;
 use crate::grammar::{Chance, dollar_rule, request, when_rule};
@@ -272,12 +273,11 @@ fn clean(action: &Action, request: &Sample) {
         Action::AddRequestHeader(it)
         | Action::SetRequestHeader(it)
         | Action::AddResponseHeader(it)
-        | Action::SetResponseHeader(it) => vec![it.name.as_bytes(), &it.value],
-        Action::RemoveRequestHeader(it)
-        | Action::RemoveResponseHeader(it)
-        | Action::Rewrite(it)
-        | Action::CacheTag(it)
-        | Action::Origin(it) => vec![it.as_bytes()],
+        | Action::SetResponseHeader(it) => vec![it.name.as_str().as_bytes(), it.value.as_bytes()],
+        Action::RemoveRequestHeader(it) | Action::RemoveResponseHeader(it) => {
+            vec![it.as_str().as_bytes()]
+        }
+        Action::Rewrite(it) | Action::CacheTag(it) | Action::Origin(it) => vec![it.as_bytes()],
         Action::Redirect { location, .. } | Action::ErrorPage { location, .. } => {
             vec![location.as_bytes()]
         }
@@ -321,7 +321,7 @@ impl Facts for Counted<'_> {
     fn query(&self) -> Option<&str> {
         self.facts().query()
     }
-    fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
+    fn header(&self, name: &HeaderName, nth: usize) -> Option<&[u8]> {
         self.facts().header(name, nth)
     }
     fn client(&self) -> IpAddr {
@@ -336,7 +336,7 @@ impl Facts for Counted<'_> {
     fn status(&self) -> Option<u16> {
         self.facts().status()
     }
-    fn response_header(&self, name: &str, nth: usize) -> Option<&[u8]> {
+    fn response_header(&self, name: &HeaderName, nth: usize) -> Option<&[u8]> {
         self.facts().response_header(name, nth)
     }
 }

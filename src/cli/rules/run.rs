@@ -136,14 +136,14 @@ fn print(program: &Program, phase: Phase, outcome: &Outcome) {
     let (steps, rest) = outcome.by_rule();
     for (event, actions) in steps {
         println!("  rule {} {}", program.rule_label(event.rule), fate(event.fate));
-        actions.iter().for_each(|action| println!("    {}", shown(action)));
+        actions.iter().for_each(|action| println!("    {action}"));
     }
-    rest.iter().for_each(|action| println!("  {}", shown(action)));
+    rest.iter().for_each(|action| println!("  {action}"));
 }
 
 fn as_json(program: &Program, phase: Phase, outcome: &Outcome) -> Value {
     let (steps, rest) = outcome.by_rule();
-    let list = |actions: &[Action]| actions.iter().map(shown).collect::<Vec<_>>();
+    let list = |actions: &[Action]| actions.iter().map(Action::to_string).collect::<Vec<_>>();
     let rule = |(event, actions): (&Event, &[Action])| {
         json!({
             "rule": program.rule_label(event.rule),
@@ -159,31 +159,4 @@ fn as_json(program: &Program, phase: Phase, outcome: &Outcome) -> Value {
         "rules": rules,
         "at_the_end": list(rest),
     })
-}
-
-/// An action as a line: its word and what it is about.
-fn shown(action: &Action) -> String {
-    let word = action.word();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    match action {
-        Action::AddRequestHeader(it)
-        | Action::SetRequestHeader(it)
-        | Action::AddResponseHeader(it)
-        | Action::SetResponseHeader(it) => format!("{word} {}: {}", it.name, text(&it.value)),
-        Action::RemoveRequestHeader(it)
-        | Action::RemoveResponseHeader(it)
-        | Action::Rewrite(it)
-        | Action::CacheTag(it)
-        | Action::Origin(it) => format!("{word} {it}"),
-        Action::RemoveArgument(it) | Action::SetBody(it) | Action::CacheKey(it) => {
-            format!("{word} {}", text(it))
-        }
-        Action::SetMethod(it) => format!("{word} {it}"),
-        Action::Redirect { status, location } => format!("{word} {status} {location}"),
-        Action::Respond { status, body, .. } => format!("{word} {status} {}", text(body)),
-        Action::LimitRate(it) | Action::LimitRateAfter(it) => format!("{word} {it} bytes"),
-        Action::ErrorPage { statuses, location } => format!("{word} {statuses:?} {location}"),
-        Action::CacheTtl(it) | Action::CacheStale(it) => format!("{word} {it} s"),
-        Action::CacheBypass => word.into(),
-    }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use edge_rules::{Action, Header, query_without};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
 use super::bench;
@@ -113,9 +113,13 @@ pub fn change_stored(
 pub fn edit(headers: &mut HeaderMap, edits: &[Action]) {
     for action in edits {
         match action {
-            Action::AddResponseHeader(header) => add(headers, header),
-            Action::SetResponseHeader(header) => set(headers, header),
-            Action::RemoveResponseHeader(name) => drop(headers.remove(&**name)),
+            Action::AddResponseHeader(Header { name, value }) => {
+                headers.append(name.clone(), value.clone());
+            }
+            Action::SetResponseHeader(Header { name, value }) => {
+                headers.insert(name.clone(), value.clone());
+            }
+            Action::RemoveResponseHeader(name) => drop(headers.remove(name)),
             _ => {}
         }
     }
@@ -144,9 +148,13 @@ pub fn split(actions: Vec<Action>, pace: &mut Pace) -> (Verdict, Vec<Action>) {
 /// Changes a request's fields; false if the action is about something else.
 fn change_fields(headers: &mut HeaderMap, action: &Action) -> bool {
     match action {
-        Action::AddRequestHeader(header) => add(headers, header),
-        Action::SetRequestHeader(header) => set(headers, header),
-        Action::RemoveRequestHeader(name) => drop(headers.remove(&**name)),
+        Action::AddRequestHeader(Header { name, value }) => {
+            headers.append(name.clone(), value.clone());
+        }
+        Action::SetRequestHeader(Header { name, value }) => {
+            headers.insert(name.clone(), value.clone());
+        }
+        Action::RemoveRequestHeader(name) => drop(headers.remove(name)),
         _ => return false,
     }
     true
@@ -220,28 +228,9 @@ fn respond(status: u16, body: Box<[u8]>, content_type: Option<&str>) -> Verdict 
     Verdict::Answer(response)
 }
 
-fn add(headers: &mut HeaderMap, header: &Header) {
-    if let Some((name, value)) = line(header) {
-        headers.append(name, value);
-    }
-}
-
-fn set(headers: &mut HeaderMap, header: &Header) {
-    if let Some((name, value)) = line(header) {
-        headers.insert(name, value);
-    }
-}
-
-/// A header as it goes out; rules make none that could not.
-fn line(header: &Header) -> Option<(HeaderName, HeaderValue)> {
-    let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-    Some((name, HeaderValue::from_bytes(&header.value).ok()?))
-}
-
 /// The path and query without some arguments.
 fn without_arguments(uri: &Uri, removed: &[Box<[u8]>]) -> Option<PathAndQuery> {
-    let is_removed = |name: &[u8]| removed.iter().any(|gone| **gone == *name);
-    let target = match query_without(uri.query()?, is_removed) {
+    let target = match query_without(uri.query()?, removed.iter().map(|name| &**name)) {
         None => uri.path().to_owned(),
         Some(kept) => format!("{}?{kept}", uri.path()),
     };

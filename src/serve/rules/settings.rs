@@ -11,7 +11,7 @@ use crate::setting::Complaint;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Steps that the rules of one phase may take for one request, 1,000 to 10,000,000: one for each
-    /// expression, more where it looks at much text. Default: 100,000, one to four milliseconds.
+    /// expression, more where it looks at much text. Default: 30,000, a millisecond at most.
     pub steps: u32,
     /// Memory for built patterns of all sites, for each serving thread, 64 KiB or more; the least
     /// recently needed go first. Default: 16 MiB.
@@ -29,8 +29,7 @@ impl Settings {
     pub fn validate(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         if !(1_000..=10_000_000).contains(&self.steps) {
-            complaints
-                .push(Complaint::new("steps", "goes from 1000 to 10000000").suggest("100000"));
+            complaints.push(Complaint::new("steps", "goes from 1000 to 10000000").suggest("30000"));
         }
         if self.pattern_cache < Size::kib(64) {
             complaints

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use edge_rules::Facts;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use crate::geo::{Country, Geo};
 use crate::serve::exchange::Exchange;
@@ -143,8 +143,8 @@ impl Facts for View<'_> {
         self.uri.query()
     }
 
-    fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
-        Some(self.headers.get_all(name).iter().nth(nth)?.as_bytes())
+    fn header(&self, name: &HeaderName, nth: usize) -> Option<&[u8]> {
+        line(self.headers, name, nth)
     }
 
     fn client(&self) -> IpAddr {
@@ -185,8 +185,15 @@ impl Facts for View<'_> {
         self.response.map(|(status, _)| status.as_u16())
     }
 
-    fn response_header(&self, name: &str, nth: usize) -> Option<&[u8]> {
-        let (_, headers) = self.response?;
-        Some(headers.get_all(name).iter().nth(nth)?.as_bytes())
+    fn response_header(&self, name: &HeaderName, nth: usize) -> Option<&[u8]> {
+        line(self.response?.1, name, nth)
     }
+}
+
+fn line<'a>(headers: &'a HeaderMap, name: &HeaderName, nth: usize) -> Option<&'a [u8]> {
+    let value = match nth {
+        0 => headers.get(name)?,
+        _ => headers.get_all(name).iter().nth(nth)?,
+    };
+    Some(value.as_bytes())
 }
