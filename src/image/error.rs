@@ -1,0 +1,110 @@
+//! Why no picture was made: each kind has the HTTP status and the 8-digit code that clients know.
+
+use std::fmt;
+
+/// Why the engine made no picture, in a sentence for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The kind, which decides status and code.
+    pub kind: ErrorKind,
+    /// One sentence for the client: plain text without a full stop.
+    pub message: String,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The bytes are no image, not whole, or damaged.
+    NotAnImage,
+    /// A question about an image was asked of something else.
+    NotAskable,
+    /// A picture without width, or wider than allowed.
+    Width,
+    /// A picture without height, or higher than allowed.
+    Height,
+    /// More pixels, frames or bytes than allowed.
+    TooLarge,
+    /// Not done within the time allowed.
+    TooSlow,
+    /// The format asked for cannot be written, or not by this build.
+    Format,
+    /// A watermark's picture is missing or unreadable.
+    Mark,
+    /// No font for a watermark's text.
+    Font,
+    /// The engine itself failed.
+    Fault,
+}
+
+impl Error {
+    /// An error with its sentence.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into() }
+    }
+
+    /// Not an image, or one that is not whole.
+    pub fn not_an_image(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::NotAnImage, message)
+    }
+
+    /// The HTTP status that a client gets.
+    pub fn status(&self) -> u16 {
+        match self.kind {
+            ErrorKind::Format | ErrorKind::Mark | ErrorKind::Font => 400,
+            ErrorKind::NotAnImage | ErrorKind::Width | ErrorKind::Height => 405,
+            ErrorKind::NotAskable => 406,
+            ErrorKind::TooLarge => 409,
+            ErrorKind::TooSlow => 413,
+            ErrorKind::Fault => 503,
+        }
+    }
+
+    /// The 8-digit code that a client gets.
+    pub fn code(&self) -> u32 {
+        match self.kind {
+            ErrorKind::NotAnImage | ErrorKind::NotAskable => 40_300_018,
+            ErrorKind::Width => 40_300_019,
+            ErrorKind::Height => 40_300_020,
+            ErrorKind::TooLarge => 40_300_021,
+            ErrorKind::TooSlow => 41_300_001,
+            ErrorKind::Format => 40_011_008,
+            ErrorKind::Mark => 40_011_015,
+            ErrorKind::Font => 40_011_020,
+            ErrorKind::Fault => 50_300_001,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_the_statuses_and_codes_that_clients_know() {
+        let known = [
+            (ErrorKind::NotAnImage, 405, 40_300_018),
+            (ErrorKind::NotAskable, 406, 40_300_018),
+            (ErrorKind::Width, 405, 40_300_019),
+            (ErrorKind::Height, 405, 40_300_020),
+            (ErrorKind::TooLarge, 409, 40_300_021),
+            (ErrorKind::TooSlow, 413, 41_300_001),
+            (ErrorKind::Format, 400, 40_011_008),
+            (ErrorKind::Mark, 400, 40_011_015),
+            (ErrorKind::Font, 400, 40_011_020),
+            (ErrorKind::Fault, 503, 50_300_001),
+        ];
+        for (kind, status, code) in known {
+            let error = Error::new(kind, "why");
+            assert_eq!((error.status(), error.code()), (status, code), "{kind:?}");
+            assert_eq!(error.to_string(), "why");
+        }
+    }
+}
