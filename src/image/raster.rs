@@ -1,5 +1,7 @@
 //! A picture in memory: rows of 8-bit pixels, top to bottom, nothing between them.
 
+use super::geometry::{Area, Size};
+
 /// What a pixel consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channels {
@@ -26,19 +28,6 @@ pub struct Raster {
     height: u32,
     channels: Channels,
     pixels: Vec<u8>,
-}
-
-/// A rectangle of pixels that lies inside a picture or is cut to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Area {
-    /// Pixels left of it.
-    pub x: u32,
-    /// Pixels above it.
-    pub y: u32,
-    /// Its width in pixels.
-    pub width: u32,
-    /// Its height in pixels.
-    pub height: u32,
 }
 
 impl Raster {
@@ -72,8 +61,8 @@ impl Raster {
     }
 
     /// Width and height.
-    pub fn size(&self) -> (u32, u32) {
-        (self.width, self.height)
+    pub fn size(&self) -> Size {
+        Size { width: self.width, height: self.height }
     }
 
     /// What its pixels consist of.
@@ -181,8 +170,8 @@ impl Raster {
     /// The part that lies in `area`, cut to the picture; at least one pixel.
     pub fn cut(&self, area: Area) -> Self {
         let (x, y) = (area.x.min(self.width - 1), area.y.min(self.height - 1));
-        let width = area.width.clamp(1, self.width - x);
-        let height = area.height.clamp(1, self.height - y);
+        let width = area.size.width.clamp(1, self.width - x);
+        let height = area.size.height.clamp(1, self.height - y);
         let bytes = self.channels.bytes();
         let (from, length) = (x as usize * bytes, width as usize * bytes);
         let mut pixels = Vec::with_capacity(length * height as usize);
@@ -194,8 +183,8 @@ impl Raster {
 
     /// Gives each pixel a new place and the picture a new size: `source` says for a place in the new
     /// picture where its pixel lies in the old one. Both sizes must hold the same number of pixels.
-    pub fn rearranged(&self, size: (u32, u32), source: impl Fn(u32, u32) -> (u32, u32)) -> Self {
-        let (width, height) = size;
+    pub fn rearranged(&self, size: Size, source: impl Fn(u32, u32) -> (u32, u32)) -> Self {
+        let Size { width, height } = size;
         let bytes = self.channels.bytes();
         let mut pixels = Vec::with_capacity(self.pixels.len());
         for y in 0..height {
@@ -244,10 +233,10 @@ mod tests {
     fn cutting_stays_inside() {
         let pixels = (0..12).flat_map(|it| [it, it, it]).collect();
         let raster = Raster::new(4, 3, Channels::Rgb, pixels).unwrap();
-        let part = raster.cut(Area { x: 2, y: 1, width: 9, height: 1 });
-        assert_eq!(part.size(), (2, 1));
+        let part = raster.cut(Area { x: 2, y: 1, size: Size::new(9, 1) });
+        assert_eq!(part.size(), Size::new(2, 1));
         assert_eq!(part.pixel(0, 0), Some([6, 6, 6, 255]));
-        assert_eq!(raster.cut(Area { x: 9, y: 9, width: 0, height: 0 }).size(), (1, 1));
+        assert_eq!(raster.cut(Area { x: 9, y: 9, size: Size::new(9, 9) }).size(), Size::new(1, 1));
     }
 
     #[test]

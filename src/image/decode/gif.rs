@@ -6,7 +6,8 @@ use gif::{ColorOutput, DecodeOptions, DisposalMethod, MemoryLimit, Repeat};
 
 use super::super::error::Error;
 use super::super::header::{Header, Kind};
-use super::super::raster::{Area, Channels, Raster};
+use super::super::geometry::{Area, Size};
+use super::super::raster::{Channels, Raster};
 use super::{Flow, Frame, damaged};
 
 /// Hands out each frame as the whole canvas. Returns how often the animation plays; 0 is for ever.
@@ -28,8 +29,7 @@ pub(super) fn decode(
         let area = Area {
             x: u32::from(part.left),
             y: u32::from(part.top),
-            width: u32::from(part.width),
-            height: u32::from(part.height),
+            size: Size { width: u32::from(part.width), height: u32::from(part.height) },
         };
         let before = (part.dispose == DisposalMethod::Previous).then(|| canvas.clone());
         draw(&mut canvas, area, &part.buffer);
@@ -56,7 +56,7 @@ pub(super) fn decode(
 
 /// Draws the pixels that are not transparent; what lies outside the canvas is left out.
 fn draw(canvas: &mut Raster, area: Area, pixels: &[u8]) {
-    let stride = area.width as usize * Channels::Rgba.bytes();
+    let stride = area.size.width as usize * Channels::Rgba.bytes();
     if stride == 0 {
         return;
     }
@@ -72,9 +72,9 @@ fn draw(canvas: &mut Raster, area: Area, pixels: &[u8]) {
 }
 
 fn clear(canvas: &mut Raster, area: Area) {
-    for row in canvas.rows_mut().skip(area.y as usize).take(area.height as usize) {
+    for row in canvas.rows_mut().skip(area.y as usize).take(area.size.height as usize) {
         let places = row.as_chunks_mut::<4>().0.iter_mut();
-        for place in places.skip(area.x as usize).take(area.width as usize) {
+        for place in places.skip(area.x as usize).take(area.size.width as usize) {
             *place = [0; 4];
         }
     }
