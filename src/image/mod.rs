@@ -1,8 +1,17 @@
 //! Images on the fly: the URL language, the geometry that it asks for, and what a site may say of both.
 //!
-//! A request for an image is text (`params`); it becomes one typed form ([`Spec`]), whose canonical
+//! A request for an image is text ([`params`]); it becomes one typed form ([`Spec`]), whose canonical
 //! text is the variant's key. The engine carries out a `Spec` and knows nothing of URLs.
 
+mod canonical;
+pub mod density;
+pub mod geometry;
+#[cfg(test)]
+mod geometry_tests;
+pub mod params;
+pub mod preset;
+pub mod settings;
 pub mod spec;
 
+pub use settings::Settings;
 pub use spec::Spec;

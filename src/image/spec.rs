@@ -415,6 +415,34 @@ impl Colour {
     pub const WHITE: Colour = Colour { red: 255, green: 255, blue: 255, alpha: 255 };
 }
 
+impl Gradient {
+    /// The colour at the start where none is given: invisible.
+    pub const FROM: Colour = Colour { alpha: 0, ..Colour::BLACK };
+    /// The colour at the stop where none is given.
+    pub const TO: Colour = Colour::BLACK;
+}
+
+impl Mark {
+    /// The margin where none is given, both ways.
+    pub const MARGIN: u32 = 20;
+    /// The font size of a text where none is given.
+    pub const FONT_SIZE: u32 = 32;
+    /// The font of a text where none is given.
+    pub const FONT: &str = "simsun";
+
+    /// A watermark with the defaults of the URL language.
+    pub fn new(content: Content) -> Self {
+        Mark {
+            content,
+            align: Position::NorthWest,
+            margin_x: Mark::MARGIN,
+            margin_y: Mark::MARGIN,
+            opacity: 100,
+            animate: false,
+        }
+    }
+}
+
 impl Scale {
     /// Whether `force` changes anything.
     pub fn heeds_force(self) -> bool {

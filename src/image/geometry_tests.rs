@@ -1,0 +1,1 @@
+//! Sizes and boxes, by the examples of the language and by properties.
