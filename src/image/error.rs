@@ -2,6 +2,14 @@
 
 use std::fmt;
 
+use super::geometry::TooLarge;
+use super::params::code;
+
+/// Not done in time; status 413.
+pub const TOO_SLOW: u32 = 41_300_001;
+/// The engine failed; status 503.
+pub const FAULT: u32 = 50_300_001;
+
 /// Why the engine made no picture, in a sentence for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -62,15 +70,31 @@ impl Error {
     /// The 8-digit code that a client gets.
     pub fn code(&self) -> u32 {
         match self.kind {
-            ErrorKind::NotAnImage | ErrorKind::NotAskable => 40_300_018,
-            ErrorKind::Width => 40_300_019,
-            ErrorKind::Height => 40_300_020,
-            ErrorKind::TooLarge => 40_300_021,
-            ErrorKind::TooSlow => 41_300_001,
-            ErrorKind::Format => 40_011_008,
-            ErrorKind::Mark => 40_011_015,
-            ErrorKind::Font => 40_011_020,
-            ErrorKind::Fault => 50_300_001,
+            ErrorKind::NotAnImage | ErrorKind::NotAskable => code::NOT_AN_IMAGE,
+            ErrorKind::Width => code::WIDTH,
+            ErrorKind::Height => code::HEIGHT,
+            ErrorKind::TooLarge => code::PIXELS,
+            ErrorKind::TooSlow => TOO_SLOW,
+            ErrorKind::Format => code::FORMAT,
+            ErrorKind::Mark => code::MARK,
+            ErrorKind::Font => code::MARK_FONT,
+            ErrorKind::Fault => FAULT,
+        }
+    }
+}
+
+impl From<TooLarge> for Error {
+    fn from(large: TooLarge) -> Self {
+        match large {
+            TooLarge::Width(side) => {
+                Error::new(ErrorKind::Width, format!("the result would be {side} pixels wide"))
+            }
+            TooLarge::Height(side) => {
+                Error::new(ErrorKind::Height, format!("the result would be {side} pixels high"))
+            }
+            TooLarge::Pixels(pixels) => {
+                Error::new(ErrorKind::TooLarge, format!("the result would have {pixels} pixels"))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::error::{Error, ErrorKind};
+use super::geometry::Size;
 use super::header::{Header, Kind};
 
 /// Budgets of one job.
@@ -53,7 +54,8 @@ impl Limits {
 
     /// Refuses a source by what its header says.
     pub fn check_source(&self, header: &Header) -> Result<(), Error> {
-        self.check_size((header.width, header.height), header.frames, "the image")?;
+        let size = Size { width: header.width, height: header.height };
+        self.check_size(size, header.frames, "the image")?;
         if header.frames > self.frames {
             let message =
                 format!("the image has {} frames, more than {}", header.frames, self.frames);
@@ -79,19 +81,19 @@ impl Limits {
     }
 
     /// Refuses a result before it is made.
-    pub fn check_result(&self, size: (u32, u32), frames: u32) -> Result<(), Error> {
+    pub fn check_result(&self, size: Size, frames: u32) -> Result<(), Error> {
         self.check_size(size, frames, "the result")
     }
 
-    fn check_size(&self, size: (u32, u32), frames: u32, what: &str) -> Result<(), Error> {
-        let sides = [(size.0, ErrorKind::Width, "wide"), (size.1, ErrorKind::Height, "high")];
+    fn check_size(&self, size: Size, frames: u32, what: &str) -> Result<(), Error> {
+        let sides = [(size.width, ErrorKind::Width, "wide"), (size.height, ErrorKind::Height, "high")];
         for (side, kind, word) in sides {
             if side == 0 || side > self.side {
                 let message = format!("{what} is {side} pixels {word}; allowed are 1 to {}", self.side);
                 return Err(Error::new(kind, message));
             }
         }
-        let pixels = u64::from(size.0) * u64::from(size.1) * u64::from(frames.max(1));
+        let pixels = size.pixels() * u64::from(frames.max(1));
         if pixels > self.pixels {
             let message = format!(
                 "{what} has {pixels} pixels in {frames} frames, more than {}",
@@ -163,8 +165,8 @@ mod tests {
         let limits = Limits { bytes: 10, ..Limits::default() };
         assert!(limits.check_bytes(10).is_ok());
         assert_eq!(limits.check_bytes(11).unwrap_err().status(), 409);
-        assert!(limits.check_result((20_000, 20_000), 1).is_err());
-        assert_eq!(limits.check_result((30_000, 1), 1).unwrap_err().status(), 405);
+        assert!(limits.check_result(Size::new(20_000, 20_000), 1).is_err());
+        assert_eq!(limits.check_result(Size::new(30_000, 1), 1).unwrap_err().status(), 405);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, ImageHrefResolver, Options, Tree};
 
 use super::super::error::{Error, ErrorKind};
+use super::super::geometry::Size;
 use super::super::header::Kind;
 use super::super::limits::Limits;
 use super::super::raster::{Channels, Raster};
@@ -47,7 +48,7 @@ pub(super) fn decode(bytes: &[u8], needed: f64, limits: &Limits) -> Result<Decod
     let factor = bounded(needed, f64::from(full_width), f64::from(full_height), limits);
     let scaled = |side: f32| (f64::from(side) * factor).ceil().max(1.0) as u32;
     let (width, height) = (scaled(full_width), scaled(full_height));
-    limits.check_result((width, height), 1)?;
+    limits.check_result(Size { width, height }, 1)?;
     let mut pixmap =
         Pixmap::new(width, height).ok_or_else(|| damaged(Kind::Svg, "it is too large"))?;
     resvg::render(&tree, Transform::from_scale(factor as f32, factor as f32), &mut pixmap.as_mut());

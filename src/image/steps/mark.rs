@@ -1,13 +1,10 @@
 //! Watermarks: how large they are and how often they are drawn.
 
-use fast_image_resize::Resizer;
-
 use super::super::error::Error;
-use super::super::geometry::{Area, Size};
+use super::super::geometry::Size;
 use super::super::raster::Raster;
 use super::super::spec::Mark;
-use super::blend;
-use super::scale::{Part, scale};
+use super::{blend, scale};
 
 /// Tiles whose sides are below this are drawn several at once.
 const BLOCK: u32 = 64;
@@ -39,10 +36,9 @@ pub fn ready(
     if !Mark::fits(size, target) {
         return Ok(None);
     }
-    let whole = Part::seen(Area { x: 0, y: 0, size: picture.size() }, 1.0, picture.size());
     let picture = match target == picture.size() {
         true => picture,
-        false => scale(&picture, whole, target, &mut Resizer::new())?,
+        false => scale::whole(&picture, target)?,
     };
     let place = mark.place(size, target);
     let opacity = mark.opacity;

@@ -57,20 +57,22 @@ pub fn scale(
         .ok_or_else(|| failed("an impossible size".into()))
 }
 
+/// Scales a whole picture, once.
+pub fn whole(raster: &Raster, size: Size) -> Result<Raster, Error> {
+    let part = Part::seen(Area { x: 0, y: 0, size: raster.size() }, 1.0, raster.size());
+    scale(raster, part, size, &mut Resizer::new())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn whole(raster: &Raster) -> Part {
-        Part::seen(Area { x: 0, y: 0, size: raster.size() }, 1.0, raster.size())
-    }
-
     #[test]
     fn one_colour_stays_that_colour() {
         let raster = Raster::filled(40, 30, [10, 200, 90, 255]);
-        let small = scale(&raster, whole(&raster), Size::new(7, 5), &mut Resizer::new()).unwrap();
+        let small = whole(&raster, Size::new(7, 5)).unwrap();
         assert_eq!(small, Raster::filled(7, 5, [10, 200, 90, 255]));
-        let large = scale(&raster, whole(&raster), Size::new(90, 31), &mut Resizer::new()).unwrap();
+        let large = whole(&raster, Size::new(90, 31)).unwrap();
         assert_eq!(large, Raster::filled(90, 31, [10, 200, 90, 255]));
     }
 
@@ -79,7 +81,7 @@ mod tests {
         // Left half opaque red, right half invisible green.
         let row: Vec<u8> = [[255, 0, 0, 255]; 8].into_iter().chain([[0, 255, 0, 0]; 8]).flatten().collect();
         let raster = Raster::new(16, 16, Channels::Rgba, row.repeat(16)).unwrap();
-        let small = scale(&raster, whole(&raster), Size::new(3, 3), &mut Resizer::new()).unwrap();
+        let small = whole(&raster, Size::new(3, 3)).unwrap();
         let middle = small.pixel(1, 1).unwrap();
         assert!(middle[3] > 100 && middle[3] < 156, "{middle:?}");
         assert_eq!(&middle[..3], &[255, 0, 0]);
