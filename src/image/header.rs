@@ -52,7 +52,7 @@ impl Kind {
             [b'B', b'M', ..] => Some(Kind::Bmp),
             [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Kind::Tiff),
             [0, 0, 1, 0, ..] => Some(Kind::Ico),
-            [b'P', b'1'..=b'6', b' ' | b'\t' | b'\r' | b'\n' | b'#', ..] => Some(Kind::Pnm),
+            [b'P', b'1'..=b'7', b' ' | b'\t' | b'\r' | b'\n' | b'#', ..] => Some(Kind::Pnm),
             _ => svg::looks_like(bytes).then_some(Kind::Svg),
         }
     }
@@ -213,4 +213,134 @@ fn dimensions(bytes: &[u8], kind: Kind, format: ImageFormat) -> Option<Header> {
 fn pair(bytes: &[u8], at: usize) -> Option<u32> {
     let pair = bytes.get(at..at + 2)?.try_into().ok()?;
     Some(u32::from(u16::from_be_bytes(pair)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::encode::Target;
+    use super::super::error::ErrorKind;
+    use super::super::samples;
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Header, Error> {
+        Header::read(bytes, &Limits::default())
+    }
+
+    #[test]
+    fn every_kind_says_what_it_is() {
+        let picture = samples::gradient(30, 20);
+        let files = [
+            (samples::file(&picture, Target::Jpeg), Kind::Jpeg),
+            (samples::file(&picture, Target::Png), Kind::Png),
+            (samples::file(&picture, Target::Gif), Kind::Gif),
+            (samples::file(&picture, Target::WebP), Kind::WebP),
+            (samples::file(&samples::translucent(30, 20), Target::WebP), Kind::WebP),
+            (samples::other(&picture, ImageFormat::Bmp), Kind::Bmp),
+            (samples::other(&picture, ImageFormat::Tiff), Kind::Tiff),
+            (samples::other(&picture.clone().into_rgba(), ImageFormat::Ico), Kind::Ico),
+            (samples::other(&picture, ImageFormat::Pnm), Kind::Pnm),
+            (br#"<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"/>"#.to_vec(), Kind::Svg),
+        ];
+        for (file, kind) in files {
+            let expected = Header { kind, width: 30, height: 20, frames: 1, scans: 1 };
+            assert_eq!(read(&file), Ok(expected), "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn frames_and_scans_are_counted() {
+        for target in [Target::Gif, Target::WebP] {
+            let header = read(&samples::moving(target, 80, 20, 5)).unwrap();
+            assert_eq!((header.frames, header.width), (5, 80));
+        }
+        let picture = samples::gradient(64, 64);
+        let how = super::super::encode::How { progressive: true, ..samples::how(Target::Jpeg) };
+        let file = super::super::encode::still(picture, &how, &Default::default()).unwrap();
+        assert!(read(&file).unwrap().scans > 5);
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        let files: [&[u8]; 8] = [
+            b"",
+            b"<!DOCTYPE html><html><svg width='1' height='1'/></html>",
+            b"<html><body><svg xmlns='http://www.w3.org/2000/svg'/></body></html>",
+            b"%PDF-1.7",
+            b"\xff\xd8\xff",
+            b"\x89PNG\r\n\x1a\n",
+            b"GIF89a",
+            b"<svg",
+        ];
+        for file in files {
+            let error = read(file).unwrap_err();
+            assert_eq!((error.status(), error.code()), (405, 40_300_018), "{file:?}");
+        }
+    }
+
+    #[test]
+    fn floods_are_refused_from_the_header() {
+        // 65535 by 65535 pixels, each in a few bytes.
+        let mut bmp = b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+        bmp.extend([0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 24, 0]);
+        bmp.resize(58, 0);
+        let mut tiff = b"II*\0\x08\0\0\0\x09\0".to_vec();
+        for (tag, value) in
+            [(256, 65_535), (257, 65_535), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 65_535), (279, 1)]
+        {
+            tiff.extend([(tag & 255) as u8, (tag >> 8) as u8, 4, 0, 1, 0, 0, 0]);
+            tiff.extend(u32::to_le_bytes(value));
+        }
+        tiff.resize(tiff.len() + 8, 0);
+        let gif = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x4c\x01\0;";
+        let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x08\x02\0\0\0....";
+        let webp = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\x10\0\0\0\xff\xff\0\xff\xff\0";
+        let jpeg = b"\xff\xd8\xff\xc0\0\x0b\x08\xff\xff\xff\xff\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0?\0\xff\xd9";
+        let svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='65535' height='65535'/>";
+        let pnm = b"P6 65535 65535 255\n";
+        let files: [(&str, &[u8]); 8] = [
+            ("bmp", &bmp), ("tiff", &tiff), ("gif", gif), ("png", png), ("webp", webp),
+            ("jpeg", jpeg), ("svg", svg), ("pnm", pnm),
+        ];
+        for (name, file) in files {
+            let error = read(file).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Width, "{name}: {error}");
+            assert_eq!((error.status(), error.code()), (405, 40_300_019));
+        }
+    }
+
+    #[test]
+    fn bombs_of_frames_are_refused_from_the_header() {
+        let mut gif = b"GIF89a\x00\x10\x00\x10\0\0\0".to_vec();
+        for _ in 0..10_000 {
+            gif.extend(b",\0\0\0\0\x01\0\x01\0\0\x02\x02\x4c\x01\0");
+        }
+        gif.push(b';');
+        assert_eq!(read(&gif).unwrap_err().kind, ErrorKind::TooLarge);
+        // The same with one pixel is many frames and few pixels.
+        gif.get_mut(6..10).unwrap().copy_from_slice(&[1, 0, 1, 0]);
+        assert_eq!(read(&gif).unwrap().frames, 10_000);
+    }
+
+    #[test]
+    fn endless_scans_are_refused_from_the_header() {
+        let mut jpeg = b"\xff\xd8\xff\xc2\0\x0b\x08\x10\0\x10\0\x01\x01\x11\0".to_vec();
+        for _ in 0..5000 {
+            jpeg.extend(b"\xff\xda\0\x08\x01\x01\0\0\0\0\x12");
+        }
+        jpeg.extend(b"\xff\xd9");
+        assert_eq!(read(&jpeg).unwrap_err().kind, ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn no_prefix_of_a_file_makes_it_panic() {
+        let picture = samples::gradient(16, 16);
+        for target in [Target::Jpeg, Target::Png, Target::Gif, Target::WebP] {
+            let file = samples::file(&picture, target);
+            for length in 0..file.len() {
+                // Some parts are whole enough to be read; the decoders refuse those.
+                let found = read(file.get(..length).unwrap());
+                assert!(found.is_err() || target == Target::Png || target == Target::Gif, "{target:?} {length}");
+            }
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub mod params;
 pub mod pipeline;
 pub mod preset;
 pub mod raster;
+#[cfg(test)]
+mod samples;
 pub mod settings;
 pub mod spec;
 pub mod steps;

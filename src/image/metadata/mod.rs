@@ -82,11 +82,11 @@ fn fields(exif: &[u8]) -> Option<exif::Exif> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::image) mod tests {
     use super::*;
 
     /// A TIFF structure with an orientation and a camera's name.
-    pub(in super::super) fn sample(orientation: u16) -> Vec<u8> {
+    pub(in crate::image) fn sample(orientation: u16) -> Vec<u8> {
         let mut exif = b"MM\0\x2a\0\0\0\x08\0\x02".to_vec();
         // Model, ASCII, 5 bytes at 38; orientation, one short in place.
         exif.extend(b"\x01\x10\0\x02\0\0\0\x05\0\0\0\x26\x01\x12\0\x03\0\0\0\x01");

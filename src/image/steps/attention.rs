@@ -87,7 +87,8 @@ fn weight(here: [u8; 4], right: [u8; 4], below: [u8; 4]) -> f64 {
     let skin = red > 95.0 && green > 40.0 && blue > 20.0
         && red > green && green > blue && (15.0..=120.0).contains(&(red - green));
     let skin = if skin { 40.0 } else { 0.0 };
-    (edge * 2.0 + saturation * 0.3 + skin) * alpha / 255.0
+    // Even what draws nothing is a little: of equals, the middle wins.
+    1.0 + (edge * 2.0 + saturation * 0.3 + skin) * alpha / 255.0
 }
 
 #[cfg(test)]
