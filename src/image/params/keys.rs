@@ -66,6 +66,29 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().flat_map(|group| group.iter()).map(|key| key.name)
 }
 
+/// The key that a word of everyday life or of another service stands for.
+pub fn meant(word: &str) -> Option<&'static str> {
+    const WORDS: [(&str, &str); 16] = [
+        ("w", "fw"),
+        ("width", "fw"),
+        ("resize", "fw"),
+        ("h", "fh"),
+        ("height", "fh"),
+        ("square", "sq"),
+        ("blur", "gaussblur"),
+        ("sharpen", "unsharp"),
+        ("sharp", "unsharp"),
+        ("q", "quality"),
+        ("fm", "format"),
+        ("webp", "format"),
+        ("radius", "roundrect"),
+        ("text", "watermark/text"),
+        ("url", "watermark/url"),
+        ("exif", "meta"),
+    ];
+    WORDS.iter().find(|(name, _)| *name == word).map(|(_, key)| *key)
+}
+
 /// Every key, group by group.
 pub const GROUPS: [&[Key]; 6] = [SCALING, CROPPING, MARKS, EFFECTS, OUTPUT, QUESTIONS];
 
