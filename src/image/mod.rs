@@ -24,6 +24,7 @@ pub mod raster;
 #[cfg(test)]
 mod samples;
 pub mod settings;
+pub mod signature;
 pub mod spec;
 pub mod steps;
 

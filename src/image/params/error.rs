@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use crate::image::geometry::{PIXELS_MOST, TooLarge};
+use crate::image::spec::SIDE_MOST;
+
 /// A refusal. The body that a client sees, `{"code":…,"msg":…,"id":…}`, is made elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// The HTTP status: 400, or 404 for a version that does not exist.
+    /// The HTTP status: 400; 403 for a missing or wrong signature; 404 for a version that does not
+    /// exist; 405 or 409 for a picture above the limits.
     pub status: u16,
     /// Eight digits, see [`code`].
     pub code: u32,
@@ -75,6 +79,36 @@ impl Error {
     }
 }
 
+impl From<TooLarge> for Error {
+    /// Status 405 for a side, 409 for the pixels.
+    fn from(wrong: TooLarge) -> Self {
+        let (status, code, message) = match wrong {
+            TooLarge::Width(width) => (
+                405,
+                code::WIDTH,
+                format!(
+                    "the picture would be {width} pixels wide; at most {SIDE_MOST} are allowed"
+                ),
+            ),
+            TooLarge::Height(height) => (
+                405,
+                code::HEIGHT,
+                format!(
+                    "the picture would be {height} pixels high; at most {SIDE_MOST} are allowed"
+                ),
+            ),
+            TooLarge::Pixels(pixels) => (
+                409,
+                code::PIXELS,
+                format!(
+                    "the picture has {pixels} pixels with all its frames; at most {PIXELS_MOST} are allowed"
+                ),
+            ),
+        };
+        Error { status, code, message }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.message, self.code)
@@ -115,6 +149,19 @@ mod tests {
         assert_eq!(quoted("a'b\"c"), "`a'b\"c`");
         assert_eq!(quoted("a\r\n\u{202e}"), "`a\\r\\n\\u{202e}`");
         assert_eq!(quoted(&"x".repeat(61)), format!("`{}…`", "x".repeat(60)));
+    }
+
+    #[test]
+    fn a_picture_above_the_limits_has_its_status() {
+        for (wrong, status, code) in [
+            (TooLarge::Width(20_001), 405, code::WIDTH),
+            (TooLarge::Height(20_001), 405, code::HEIGHT),
+            (TooLarge::Pixels(200_000_001), 409, code::PIXELS),
+        ] {
+            let error = Error::from(wrong);
+            assert_eq!((error.status, error.code), (status, code));
+            assert!(error.message.contains("at most 20000"), "{error}");
+        }
     }
 
     #[test]

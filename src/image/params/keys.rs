@@ -36,6 +36,9 @@ const fn sized(name: &'static str, code: u32, allowed: &'static str, set: Set) -
     Key { name, code, allowed, sized: true, set }
 }
 
+/// The radius of the corners where none is given.
+const ROUND: u32 = 10;
+
 const SIDE: &str = "a length in pixels, 1 to 20000";
 const PAIR: &str = "a size such as `300x200`, each side 1 to 20000 pixels";
 const PERCENT: &str = "a percentage, 1 to 1000";
@@ -61,6 +64,29 @@ pub fn find(name: &str) -> Option<&'static Key> {
 /// All names.
 pub fn names() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().flat_map(|group| group.iter()).map(|key| key.name)
+}
+
+/// The key that a word of everyday life or of another service stands for.
+pub fn meant(word: &str) -> Option<&'static str> {
+    const WORDS: [(&str, &str); 16] = [
+        ("w", "fw"),
+        ("width", "fw"),
+        ("resize", "fw"),
+        ("h", "fh"),
+        ("height", "fh"),
+        ("square", "sq"),
+        ("blur", "gaussblur"),
+        ("sharpen", "unsharp"),
+        ("sharp", "unsharp"),
+        ("q", "quality"),
+        ("fm", "format"),
+        ("webp", "format"),
+        ("radius", "roundrect"),
+        ("text", "watermark/text"),
+        ("url", "watermark/url"),
+        ("exif", "meta"),
+    ];
+    WORDS.iter().find(|(name, _)| *name == word).map(|(_, key)| *key)
 }
 
 /// Every key, group by group.
@@ -123,7 +149,7 @@ const CROPPING: &[Key] = &[
     sized("clip", code::CROP, BOX, |it, text| it.clip(value::placed(text, 0)?)),
     key("gravity", code::CROP, GRAVITY, |it, text| it.gravity(value::gravity(text)?)),
     key("roundrect", code::CROP, "a radius in pixels, 1 to 20000", |it, text| {
-        it.spec.round = Some(value::side(text)?);
+        it.spec.round = Some(if text.is_empty() { ROUND } else { value::side(text)? });
         Ok(())
     }),
 ];
@@ -332,13 +358,33 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), count);
-        // 56 names of the service, of which `border` and `gravity` count once and the two ways to
-        // start a watermark and the three of `meta` count apart; `stretch` and `dpr` are ours.
         for name in &all {
             let key = find(name).unwrap();
             assert!((40_011_001..=40_011_035).contains(&key.code), "{name}");
             assert_eq!(key.takes_value(), !name.starts_with("meta") && *name != "info", "{name}");
         }
         assert!(find("fww").is_none());
+    }
+
+    #[test]
+    fn the_page_for_customers_has_every_key_and_its_code() {
+        let page = include_str!("../README.md");
+        let (tables, codes) = page.split_once("`40011` and:").unwrap();
+        let codes = codes.replace('\n', " ");
+        for key in GROUPS.iter().flat_map(|group| group.iter()) {
+            let written = format!("`{}`", key.name);
+            assert!(tables.contains(&written), "{written} is not explained");
+            if key.code == code::INVALID {
+                assert!(!codes.contains(&written), "{written} has no code of its own");
+                continue;
+            }
+            let digits = format!("{:03}", key.code % 1000);
+            let listed = codes
+                .split(" · ")
+                .map(str::trim)
+                .any(|it| it.starts_with(&digits) && it.contains(&written));
+            let kin = key.code == code::VALUE || key.name.starts_with("meta/");
+            assert!(listed || kin, "{written} is not beside {digits}");
+        }
     }
 }

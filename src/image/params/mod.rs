@@ -81,7 +81,7 @@ pub fn parse(suffix: &str, settings: &Settings) -> Result<Spec, Error> {
                 "this site allows its versions alone, and no parameters",
             ));
         }
-        read(parameters, &mut draft, &|key, value| permit(key, value, settings))
+        read(parameters, &mut draft, &|key, value| permit(key, key.name, value, settings))
             .map_err(|error| hint_at_version(error, suffix, settings))?;
     }
     finish(draft, settings)
@@ -171,7 +171,10 @@ fn read(text: &str, draft: &mut Draft, permit: Permit<'_>) -> Result<(), Error> 
     let mut words = text.split('/').peekable();
     while let Some(word) = words.next() {
         let name = decoded(word)?;
-        let longer = words.peek().map(|next| format!("{name}/{next}"));
+        let longer = match (&*name, words.peek()) {
+            ("watermark" | "meta", Some(next)) => Some(format!("{name}/{next}")),
+            _ => None,
+        };
         let key = match longer.as_deref().and_then(keys::find) {
             Some(key) => {
                 words.next();
@@ -181,18 +184,17 @@ fn read(text: &str, draft: &mut Draft, permit: Permit<'_>) -> Result<(), Error> 
         };
         let value = match words.next_if(|_| key.takes_value()) {
             Some(value) => decoded(value)?,
-            None if key.takes_value() => Cow::Borrowed(""),
             None => Cow::Borrowed(""),
         };
         permit(key, &value)?;
-        apply(key, &value, draft)?;
+        apply(key, key.name, &value, draft)?;
     }
     Ok(())
 }
 
-/// Applies one key, and explains what is wrong with its value.
-fn apply(key: &Key, value: &str, draft: &mut Draft) -> Result<(), Error> {
-    let Key { name, allowed, .. } = key;
+/// Applies one key, which the customer knows by `name`, and explains what is wrong with its value.
+fn apply(key: &Key, name: &str, value: &str, draft: &mut Draft) -> Result<(), Error> {
+    let allowed = key.allowed;
     (key.set)(draft, value).map_err(|wrong| {
         let message = match wrong {
             Wrong::Because(clause) if value.is_empty() => format!("`{name}` {clause}"),
@@ -221,16 +223,18 @@ fn unknown(name: &str, longer: Option<&str>) -> Error {
         ("watermark", None) => Error::bad(code::MARK, "`watermark` is followed by `url` or `text`"),
         ("", _) => Error::bad(code::INVALID, "a key is empty: there is a slash too many"),
         _ => {
-            let similar = did_you_mean(name, keys::names());
+            let similar = keys::meant(name)
+                .map(|key| format!("; did you mean `{key}`?"))
+                .unwrap_or_else(|| did_you_mean(name, keys::names()));
             Error::bad(code::INVALID, format!("no key is called {}{similar}", quoted(name)))
         }
     }
 }
 
 /// Whether a URL of this site may say this.
-fn permit(key: &Key, value: &str, settings: &Settings) -> Result<(), Error> {
-    let Key { name, .. } = key;
-    if !settings.allowed_keys.is_empty() && !settings.allowed_keys.iter().any(|it| it == name) {
+fn permit(key: &Key, name: &str, value: &str, settings: &Settings) -> Result<(), Error> {
+    let keys = &settings.allowed_keys;
+    if !keys.is_empty() && !keys.iter().any(|it| it == key.name) {
         return Err(Error::bad(key.code, format!("`{name}` is not allowed in URLs of this site")));
     }
     let listed = || settings.allowed_sizes.iter().any(|it| it == value);
@@ -253,7 +257,7 @@ fn hint_at_version(error: Error, suffix: &str, settings: &Settings) -> Error {
     if !settings.presets.contains_key(name) {
         return error;
     }
-    let separator = char::from(settings.separator);
+    let separator = char::from(settings.separator.byte());
     let message = format!("{name} is a version: write `{separator}{name}` without a slash");
     Error { message, ..error }
 }

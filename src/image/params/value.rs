@@ -208,7 +208,7 @@ fn decimal(text: &str, places: usize) -> Result<u32> {
         return Err(Wrong::Value);
     }
     let whole = number(whole, 0, 999)?;
-    Ok(number(&format!("{whole}{part:0<places$}"), 0, u32::MAX)?)
+    number(&format!("{whole}{part:0<places$}"), 0, u32::MAX)
 }
 
 /// `<radius>x<sigma>`.
