@@ -70,7 +70,7 @@ pub fn moving(target: Target, width: u32, height: u32, frames: u32) -> Vec<u8> {
     for frame in 0..frames {
         let mut raster = Raster::filled(width, height, [0, 0, 255, 255]);
         let square = Raster::filled(8, 8, [255, 0, 0, 255]);
-        super::steps::blend::draw(&mut raster, &square, (i64::from(frame) * 10, 4), 100);
+        super::steps::blend::draw(&mut raster, &square, (i64::from(frame * 10 % width), 4), 100);
         file.add(raster, 70 + frame * 10).unwrap();
     }
     file.finish(3, &Metadata::default()).unwrap()

@@ -98,7 +98,7 @@ pub fn still(raster: Raster, how: &How, metadata: &Metadata) -> Result<Vec<u8>, 
     }
     match how.target {
         Target::Jpeg => jpeg::encode(&raster.flattened([255; 3]), how, metadata),
-        Target::Png => png::encode(&raster.without_needless_alpha(), how, metadata),
+        Target::Png => png::encode(raster.without_needless_alpha(), how, metadata),
         Target::WebP => webp::encode(&raster.without_needless_alpha(), how, metadata),
         Target::Gif => gif::encode(raster),
         #[cfg(feature = "avif")]

@@ -20,8 +20,8 @@ pub struct Ready {
     pub animate: bool,
 }
 
-/// Lays a mark out on a picture of this size, scaled to `percent` of its shorter side; nothing if it
-/// would then be too large for the picture.
+/// Lays a mark out on a picture of this size: scaled to `percent` of its shorter side, or as it is,
+/// and then nothing if it is too large for the picture.
 pub fn ready(
     picture: Raster,
     mark: &Mark,
@@ -33,7 +33,7 @@ pub fn ready(
         Some(percent) => Mark::by_percent(size, picture.size(), percent),
         None => picture.size(),
     };
-    if !Mark::fits(size, target) {
+    if percent.is_none() && !Mark::fits(size, target) {
         return Ok(None);
     }
     let picture = match target == picture.size() {
@@ -126,19 +126,18 @@ mod tests {
         assert!(fits(50, 25, None, false));
         assert!(!fits(51, 1, None, false));
         assert!(!fits(1, 26, None, true));
-        assert!(fits(80, 60, Some(50), false));
-        assert!(!fits(80, 60, Some(51), false));
+        assert!(fits(800, 600, Some(100), false));
     }
 
     #[test]
-    fn percent_is_of_the_shorter_side() {
+    fn percent_is_of_the_longer_side_in_the_shorter() {
         let percent = |percent| {
             let picture = Raster::filled(40, 20, RED);
             let ready = ready(picture, &mark(Position::Center, 0, 0), percent, false, Size::new(400, 200));
             ready.unwrap().unwrap().picture.size()
         };
-        assert_eq!(percent(Some(25)), Size::new(100, 50));
-        assert_eq!(percent(Some(1)), Size::new(4, 2));
+        assert_eq!(percent(Some(50)), Size::new(100, 50));
+        assert_eq!(percent(Some(2)), Size::new(4, 2));
         assert_eq!(percent(None), Size::new(40, 20));
     }
 

@@ -124,7 +124,7 @@ fn thorough_work_is_smaller_at_the_same_looks() {
         let [fast, thorough] = both(parameters);
         assert!(thorough.len() < fast.len(), "{parameters}: {} {}", thorough.len(), fast.len());
         let off = difference(&decoded(&fast), &decoded(&thorough));
-        assert!(off < 6.0, "{parameters}: {off}");
+        assert!(off < 8.0, "{parameters}: {off}");
     }
 }
 

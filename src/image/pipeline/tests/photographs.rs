@@ -23,10 +23,10 @@ fn formats_look_like_the_source_and_are_smaller() {
 
 #[test]
 fn a_jpeg_scaled_while_decoding_looks_like_one_scaled_after() {
-    for name in NAMES {
+    for name in ["kodim08.png", "kodim23.png"] {
         let source = photograph(name);
         let jpeg = file(&decoded(&source), Target::Jpeg);
-        for parameters in ["/max/192", "/max/300", "/max/90", "/both/100x100"] {
+        for parameters in ["/max/192", "/both/100x100"] {
             let png = |source: &[u8]| {
                 decoded(&made(source, &format!("{parameters}/format/png")).unwrap().bytes)
             };
