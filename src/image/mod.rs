@@ -23,6 +23,7 @@ pub mod preset;
 pub mod raster;
 #[cfg(test)]
 mod samples;
+pub mod score;
 pub mod settings;
 pub mod signature;
 pub mod spec;

@@ -98,7 +98,8 @@ pub fn made_with(
 ) -> Result<Made, Error> {
     let spec = params::parse(parameters, &Settings::default()).expect("the parameters are good");
     let fonts = Fonts::default();
-    let means = Means { limits: &limits, effort, accept, fonts: &fonts, mark: &mark };
+    let score = effort == Effort::Thorough;
+    let means = Means { limits: &limits, effort, accept, score, fonts: &fonts, mark: &mark };
     pipeline::run(source, &spec, &means)
 }
 

@@ -5,6 +5,7 @@
 //! holds its deadline between any two of these and between frames.
 
 mod plan;
+mod search;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use super::header::{Header, Kind};
 use super::limits::{Deadline, Limits};
 use super::metadata::{self, Metadata};
 use super::raster::Raster;
-use super::spec::{Question, Rotate, Spec};
+use super::score::Reference;
+use super::spec::{Quality, Question, Rotate, Spec};
 use super::steps::scale;
 use plan::Plan;
 use work::Work;
@@ -42,6 +44,8 @@ pub struct Means<'a> {
     pub effort: Effort,
     /// What the client can show, for [`super::spec::Format::Auto`].
     pub accept: Accept,
+    /// Say how much a still result looks like what was encoded.
+    pub score: bool,
     /// Fonts to write with.
     pub fonts: &'a Fonts,
     /// The bytes of a watermark's picture by its path; none where there is none.
@@ -49,7 +53,7 @@ pub struct Means<'a> {
 }
 
 /// A picture or an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Made {
     /// The file.
     pub bytes: Vec<u8>,
@@ -59,6 +63,9 @@ pub struct Made {
     pub size: Size,
     /// Its frames.
     pub frames: u32,
+    /// How much it looks like what was encoded (see [`super::score`]), where that was asked for and the
+    /// format can be read.
+    pub score: Option<f64>,
     /// What was done, in order.
     pub steps: Vec<Step>,
 }
@@ -139,10 +146,21 @@ fn still(
     let target = target::still(output.format, header.kind, work.means, raster.is_translucent())?;
     let how = target::how(&work.spec.output, target, work.means.effort);
     let (start, size) = (Instant::now(), raster.size());
-    let bytes = encode::still(raster, &how, &kept)?;
+    let reference = if work.means.score { Reference::new(&raster) } else { None };
+    let searches = output.quality == Some(Quality::Auto) && work.means.effort == Effort::Thorough;
+    let found = match searches {
+        true => search::encoded(&raster, &how, &kept, work.means, work.deadline)?,
+        false => None,
+    };
+    let bytes = match found {
+        Some(bytes) => bytes,
+        None => encode::still(raster, &how, &kept)?,
+    };
     work.note("encode", size, start);
     work.deadline.check()?;
-    Ok(Made { bytes, media_type: target.media_type(), size, frames: 1, steps: work.steps })
+    let score = reference.and_then(|it| search::score(&it, &bytes, work.means).ok());
+    let (media_type, steps) = (target.media_type(), work.steps);
+    Ok(Made { bytes, media_type, size, frames: 1, score, steps })
 }
 
 fn animation(
@@ -169,7 +187,8 @@ fn animation(
     let (frames, size) = (file.frames(), work.plan.result);
     let bytes = file.finish(plays, &kept)?;
     work.deadline.check()?;
-    Ok(Made { bytes, media_type: target.media_type(), size, frames, steps: work.steps })
+    let (media_type, steps) = (target.media_type(), work.steps);
+    Ok(Made { bytes, media_type, size, frames, score: None, steps })
 }
 
 /// Answers a question about an image as JSON.
@@ -199,7 +218,8 @@ fn answer(source: &[u8], question: Question, means: &Means<'_>) -> Result<Made, 
     let size = Size { width: header.width, height: header.height };
     let steps = vec![Step { name: "answer", size, time: start.elapsed() }];
     let bytes = json.to_string().into_bytes();
-    Ok(Made { bytes, media_type: "application/json", size, frames: header.frames, steps })
+    let frames = header.frames;
+    Ok(Made { bytes, media_type: "application/json", size, frames, score: None, steps })
 }
 
 /// A small picture in sRGB.

@@ -303,3 +303,21 @@ fn what_frames_leave_behind_is_done_as_browsers_do_it() {
         assert_eq!(shown(&made(&bytes, parameters).unwrap().bytes), expected, "{parameters}");
     }
 }
+
+#[test]
+fn automatic_quality_is_the_lowest_that_looks_good() {
+    let source = photograph("kodim23.png");
+    let thorough = |parameters: &str| {
+        let limits = Limits::default();
+        made_with(&source, parameters, |_| None, limits, Effort::Thorough, Accept::default()).unwrap()
+    };
+    for format in ["jpg", "webp"] {
+        let found = thorough(&format!("/fw/200/quality/auto/format/{format}"));
+        let score = found.score.unwrap();
+        assert!((70.0..76.0).contains(&score), "{format}: {score}");
+        assert!(thorough(&format!("/fw/200/quality/95/format/{format}")).score.unwrap() > score + 5.0);
+    }
+    assert_eq!(thorough("/fw/100").score.map(|it| it > 99.9), Some(true), "PNG loses nothing");
+    let quick = made(&source, "/fw/100/quality/auto/format/webp").unwrap();
+    assert_eq!(quick.bytes, made(&source, "/fw/100/format/webp").unwrap().bytes);
+}
