@@ -1,5 +1,6 @@
 //! The fonts of the machine and those that were configured, and which of them a name means.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -68,19 +69,20 @@ impl Fonts {
 
     /// The first character of a text that no font can show.
     pub fn missing(&self, text: &str) -> Option<char> {
-        let shown = |character: char| {
-            character.is_whitespace()
-                || character.is_control()
-                || is_invisible(character)
-                || self.database.faces().any(|face| {
-                    let found = self.database.with_face_data(face.id, |data, index| {
-                        let font = skrifa::FontRef::from_index(data, index).ok()?;
-                        font.charmap().map(character)
-                    });
-                    found.flatten().is_some()
-                })
-        };
-        text.chars().find(|&it| !shown(it))
+        let needs_none = |it: char| it.is_whitespace() || it.is_control() || is_invisible(it);
+        let mut missing: BTreeSet<char> = text.chars().filter(|&it| !needs_none(it)).collect();
+        for face in self.database.faces() {
+            if missing.is_empty() {
+                return None;
+            }
+            self.database.with_face_data(face.id, |data, index| {
+                if let Ok(font) = skrifa::FontRef::from_index(data, index) {
+                    let glyphs = font.charmap();
+                    missing.retain(|&it| glyphs.map(it).is_none());
+                }
+            });
+        }
+        text.chars().find(|it| missing.contains(it))
     }
 }
 

@@ -32,13 +32,14 @@ pub fn read(bytes: &[u8], kind: Kind) -> Metadata {
         Kind::Png => container::png(bytes),
         Kind::WebP => container::webp(bytes),
         Kind::Tiff => Metadata {
-            exif: bytes.get(..bytes.len().min(PIECE_MOST)).map(<[u8]>::to_vec),
+            exif: Some(bytes.to_vec()),
             ..Metadata::default()
         },
         _ => Metadata::default(),
     };
     for piece in [&mut found.exif, &mut found.iptc, &mut found.xmp] {
-        if piece.as_ref().is_some_and(|it| it.len() > PIECE_MOST) {
+        // Of a TIFF file, the picture and its metadata are one structure.
+        if kind != Kind::Tiff && piece.as_ref().is_some_and(|it| it.len() > PIECE_MOST) {
             *piece = None;
         }
     }

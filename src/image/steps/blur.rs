@@ -1,5 +1,7 @@
 //! Gaussian blur: exact where the reach is short, by three boxes where it is not.
 
+use std::collections::VecDeque;
+
 use image::{ImageBuffer, Rgb, Rgba};
 
 use super::super::raster::{Channels, Raster};
@@ -34,15 +36,26 @@ pub(super) fn gaussian(raster: &Raster, radius: usize, sigma: f32) -> Raster {
     let whole: f32 = bell.iter().sum();
     let bell: Vec<f32> = bell.iter().map(|it| it / whole).collect();
     let bytes = raster.channels().bytes();
-    let rows: Vec<Vec<f32>> = raster.rows().map(|row| along(row, bytes, radius, &bell)).collect();
-    let mut result = raster.clone();
-    let last = rows.len().saturating_sub(1);
+    let last = raster.height() as usize - 1;
+    let mut sources = raster.rows();
+    // The rows within reach, the first of which is row `top`.
+    let mut window: VecDeque<Vec<f32>> = VecDeque::new();
+    let mut top = 0;
     let mut sums = vec![0.0_f32; raster.stride()];
+    let mut result = raster.clone();
     for (y, to) in result.rows_mut().enumerate() {
+        while top + window.len() <= (y + radius).min(last) {
+            let Some(row) = sources.next() else { break };
+            window.push_back(along(row, bytes, radius, &bell));
+        }
+        while top + radius < y {
+            window.pop_front();
+            top += 1;
+        }
         sums.fill(0.5);
         for (step, weight) in bell.iter().enumerate() {
-            let from = (y + step).saturating_sub(radius).min(last);
-            for (sum, value) in sums.iter_mut().zip(rows.get(from).into_iter().flatten()) {
+            let from = (y + step).saturating_sub(radius).min(last) - top;
+            for (sum, value) in sums.iter_mut().zip(window.get(from).into_iter().flatten()) {
                 *sum += value * weight;
             }
         }
