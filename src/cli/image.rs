@@ -78,7 +78,8 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
 fn work(arguments: &Arguments) -> Result<(), Trouble> {
     let spec = params::parse(&arguments.spec, &Settings::default())
         .map_err(|why| Trouble::Wrong(why.to_string()))?;
-    let outside = |path: &Path, why: io::Error| Trouble::Outside(format!("{}: {why}", path.display()));
+    let outside =
+        |path: &Path, why: io::Error| Trouble::Outside(format!("{}: {why}", path.display()));
     let source = std::fs::read(&arguments.file).map_err(|why| outside(&arguments.file, why))?;
     let folder = match &arguments.marks {
         Some(folder) => folder.as_path(),

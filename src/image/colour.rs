@@ -19,9 +19,8 @@ pub fn to_srgb(raster: Raster, icc: &[u8]) -> Raster {
         Channels::Rgb => Layout::Rgb,
         Channels::Rgba => Layout::Rgba,
     };
-    let transform = profile(icc)
-        .filter(|it| it.color_space == DataColorSpace::Rgb)
-        .and_then(|it| {
+    let transform =
+        profile(icc).filter(|it| it.color_space == DataColorSpace::Rgb).and_then(|it| {
             let srgb = ColorProfile::new_srgb();
             it.create_transform_8bit(layout, &srgb, layout, options()).ok()
         });
@@ -73,7 +72,10 @@ fn profile(icc: &[u8]) -> Option<ColorProfile> {
 }
 
 fn options() -> TransformOptions {
-    TransformOptions { rendering_intent: RenderingIntent::Perceptual, ..TransformOptions::default() }
+    TransformOptions {
+        rendering_intent: RenderingIntent::Perceptual,
+        ..TransformOptions::default()
+    }
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ pub fn theme(raster: &Raster, count: u16) -> Vec<[u8; 3]> {
             cells.iter().map(|it| it.count).sum::<u64>() * u64::from(span)
         };
         let largest = boxes.iter().enumerate().max_by_key(|(_, cells)| gain(cells));
-        let Some(index) = largest.filter(|(_, cells)| gain(cells) > 0).map(|(index, _)| index) else {
+        let Some(index) = largest.filter(|(_, cells)| gain(cells) > 0).map(|(index, _)| index)
+        else {
             break;
         };
         let (low, high) = halved(boxes.swap_remove(index));
@@ -121,7 +122,8 @@ mod tests {
     use serde_json::json;
 
     fn stripes(colours: &[([u8; 4], usize)]) -> Raster {
-        let pixels: Vec<u8> = colours.iter().flat_map(|(colour, count)| colour.repeat(*count)).collect();
+        let pixels: Vec<u8> =
+            colours.iter().flat_map(|(colour, count)| colour.repeat(*count)).collect();
         Raster::new((pixels.len() / 4) as u32, 1, Channels::Rgba, pixels).unwrap()
     }
 

@@ -93,16 +93,47 @@ fn is_invisible(character: char) -> bool {
 }
 
 const FALL_BACK: &[&str] = &["DejaVu Sans", "Noto Sans", "Liberation Sans"];
-const SONG: &[&str] =
-    &["SimSun", "NSimSun", "Noto Serif CJK SC", "Noto Serif SC", "Source Han Serif SC", "AR PL UMing CN",
-      "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Noto Sans CJK SC", "Droid Sans Fallback"];
-const HEI: &[&str] =
-    &["SimHei", "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei",
-      "WenQuanYi Micro Hei", "Droid Sans Fallback"];
-const KAI: &[&str] = &["KaiTi", "SimKai", "AR PL UKai CN", "AR PL KaitiM GB", "Noto Serif CJK SC",
-      "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Noto Sans CJK SC"];
-const TRADITIONAL: &[&str] = &["Noto Sans CJK TC", "Noto Sans TC", "Source Han Sans TC", "AR PL UMing TW",
-      "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Noto Sans CJK SC", "Droid Sans Fallback"];
+const SONG: &[&str] = &[
+    "SimSun",
+    "NSimSun",
+    "Noto Serif CJK SC",
+    "Noto Serif SC",
+    "Source Han Serif SC",
+    "AR PL UMing CN",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK SC",
+    "Droid Sans Fallback",
+];
+const HEI: &[&str] = &[
+    "SimHei",
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+];
+const KAI: &[&str] = &[
+    "KaiTi",
+    "SimKai",
+    "AR PL UKai CN",
+    "AR PL KaitiM GB",
+    "Noto Serif CJK SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK SC",
+];
+const TRADITIONAL: &[&str] = &[
+    "Noto Sans CJK TC",
+    "Noto Sans TC",
+    "Source Han Sans TC",
+    "AR PL UMing TW",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK SC",
+    "Droid Sans Fallback",
+];
 
 /// What stands in for the fonts that URLs name.
 fn kin(name: &str) -> &'static [&'static str] {
@@ -126,8 +157,20 @@ mod tests {
     #[test]
     fn names_mean_installed_families() {
         let fonts = Fonts::default();
-        let known = ["simsun", "simhei", "simkai", "simli", "simyou", "simfang", "sc", "tc", "arial",
-            "georgia", "helvetica", "roman"];
+        let known = [
+            "simsun",
+            "simhei",
+            "simkai",
+            "simli",
+            "simyou",
+            "simfang",
+            "sc",
+            "tc",
+            "arial",
+            "georgia",
+            "helvetica",
+            "roman",
+        ];
         for name in known {
             assert!(!kin(name).is_empty(), "{name}");
             assert!(fonts.family(name).is_some(), "{name}: no font is installed");

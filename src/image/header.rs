@@ -284,9 +284,17 @@ mod tests {
         bmp.extend([0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 24, 0]);
         bmp.resize(58, 0);
         let mut tiff = b"II*\0\x08\0\0\0\x09\0".to_vec();
-        for (tag, value) in
-            [(256, 65_535), (257, 65_535), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 65_535), (279, 1)]
-        {
+        for (tag, value) in [
+            (256, 65_535),
+            (257, 65_535),
+            (258, 8),
+            (259, 1),
+            (262, 1),
+            (273, 8),
+            (277, 1),
+            (278, 65_535),
+            (279, 1),
+        ] {
             tiff.extend([(tag & 255) as u8, (tag >> 8) as u8, 4, 0, 1, 0, 0, 0]);
             tiff.extend(u32::to_le_bytes(value));
         }
@@ -298,8 +306,14 @@ mod tests {
         let svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='65535' height='65535'/>";
         let pnm = b"P6 65535 65535 255\n";
         let files: [(&str, &[u8]); 8] = [
-            ("bmp", &bmp), ("tiff", &tiff), ("gif", gif), ("png", png), ("webp", webp),
-            ("jpeg", jpeg), ("svg", svg), ("pnm", pnm),
+            ("bmp", &bmp),
+            ("tiff", &tiff),
+            ("gif", gif),
+            ("png", png),
+            ("webp", webp),
+            ("jpeg", jpeg),
+            ("svg", svg),
+            ("pnm", pnm),
         ];
         for (name, file) in files {
             let error = read(file).unwrap_err();
@@ -339,7 +353,10 @@ mod tests {
             for length in 0..file.len() {
                 // Some parts are whole enough to be read; the decoders refuse those.
                 let found = read(file.get(..length).unwrap());
-                assert!(found.is_err() || target == Target::Png || target == Target::Gif, "{target:?} {length}");
+                assert!(
+                    found.is_err() || target == Target::Png || target == Target::Gif,
+                    "{target:?} {length}"
+                );
             }
         }
     }

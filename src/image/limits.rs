@@ -73,8 +73,7 @@ impl Limits {
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         if header.scans > self.scans {
-            let message =
-                format!("the image has {} scans, more than {}", header.scans, self.scans);
+            let message = format!("the image has {} scans, more than {}", header.scans, self.scans);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         Ok(())
@@ -86,19 +85,19 @@ impl Limits {
     }
 
     fn check_size(&self, size: Size, frames: u32, what: &str) -> Result<(), Error> {
-        let sides = [(size.width, ErrorKind::Width, "wide"), (size.height, ErrorKind::Height, "high")];
+        let sides =
+            [(size.width, ErrorKind::Width, "wide"), (size.height, ErrorKind::Height, "high")];
         for (side, kind, word) in sides {
             if side == 0 || side > self.side {
-                let message = format!("{what} is {side} pixels {word}; allowed are 1 to {}", self.side);
+                let message =
+                    format!("{what} is {side} pixels {word}; allowed are 1 to {}", self.side);
                 return Err(Error::new(kind, message));
             }
         }
         let pixels = size.pixels() * u64::from(frames.max(1));
         if pixels > self.pixels {
-            let message = format!(
-                "{what} has {pixels} pixels in {frames} frames, more than {}",
-                self.pixels
-            );
+            let message =
+                format!("{what} has {pixels} pixels in {frames} frames, more than {}", self.pixels);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         Ok(())

@@ -112,9 +112,9 @@ impl Raster {
             return None;
         }
         let at = (y as usize * self.width as usize + x as usize) * self.channels.bytes();
-        match self.pixels.get(at..at + self.channels.bytes())? {
-            &[red, green, blue] => Some([red, green, blue, 255]),
-            &[red, green, blue, alpha] => Some([red, green, blue, alpha]),
+        match *self.pixels.get(at..at + self.channels.bytes())? {
+            [red, green, blue] => Some([red, green, blue, 255]),
+            [red, green, blue, alpha] => Some([red, green, blue, alpha]),
             _ => None,
         }
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroU64;
 use gif::{ColorOutput, DecodeOptions, DisposalMethod, MemoryLimit, Repeat};
 
 use super::super::error::Error;
-use super::super::header::{Header, Kind};
 use super::super::geometry::{Area, Size};
+use super::super::header::{Header, Kind};
 use super::super::raster::{Channels, Raster};
 use super::{Flow, Frame, damaged};
 

@@ -25,8 +25,7 @@ thread_local! {
 pub(super) fn decode(bytes: &[u8], header: &Header, needed: f64) -> Result<Decoded, Error> {
     STRICT.set(false);
     let broken = |why: std::io::Error| damaged(Kind::Jpeg, why);
-    let mut decoder =
-        Decompress::builder().with_err(errors()).from_mem(bytes).map_err(broken)?;
+    let mut decoder = Decompress::builder().with_err(errors()).from_mem(bytes).map_err(broken)?;
     if decoder.size() != (header.width as usize, header.height as usize) {
         return Err(damaged(Kind::Jpeg, "its header contradicts itself"));
     }

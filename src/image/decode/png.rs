@@ -23,7 +23,8 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<(Raster, Option<Ve
     let mut reader = decoder.read_info().map_err(broken)?;
     let icc = reader.info().icc_profile.as_ref().map(|it| it.to_vec());
     let (colours, _) = reader.output_color_type();
-    let length = reader.output_buffer_size().ok_or_else(|| damaged(Kind::Png, "it is too large"))?;
+    let length =
+        reader.output_buffer_size().ok_or_else(|| damaged(Kind::Png, "it is too large"))?;
     let mut pixels = vec![0; length];
     reader.next_frame(&mut pixels).map_err(broken)?;
     reader.finish().map_err(broken)?;

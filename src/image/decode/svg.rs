@@ -8,11 +8,11 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, ImageHrefResolver, Options, Tree};
 
 use super::super::error::{Error, ErrorKind};
+use super::super::fonts;
 use super::super::geometry::Size;
 use super::super::header::Kind;
 use super::super::limits::Limits;
 use super::super::raster::{Channels, Raster};
-use super::super::fonts;
 use super::{Decoded, damaged};
 
 /// How far into a file its root element is looked for.

@@ -33,8 +33,7 @@ pub(super) fn animation(
     }
     let mut pixels = buffer(&decoder)?;
     for _ in 0..header.frames {
-        let delay =
-            decoder.read_frame(&mut pixels).map_err(|why| damaged(Kind::WebP, why))?;
+        let delay = decoder.read_frame(&mut pixels).map_err(|why| damaged(Kind::WebP, why))?;
         let canvas = raster(&decoder, pixels)?;
         if each(Frame { raster: &canvas, delay })? == Flow::Stop {
             return Ok(0);

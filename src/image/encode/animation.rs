@@ -34,7 +34,15 @@ enum Writer {
 impl Animation {
     /// A GIF or a WebP. `coalesce`: GIF frames whole.
     pub fn new(how: How, coalesce: bool) -> Self {
-        Animation { how, coalesce, pending: None, shown: None, writer: None, alpha: false, frames: 0 }
+        Animation {
+            how,
+            coalesce,
+            pending: None,
+            shown: None,
+            writer: None,
+            alpha: false,
+            frames: 0,
+        }
     }
 
     /// Frames so far.
@@ -172,9 +180,10 @@ fn even(area: Area) -> Area {
 /// Whether something is seen that will be clear in the next frame.
 fn vanishes(before: &Raster, after: &Raster) -> bool {
     let alpha = |pixel: &[u8]| pixel.get(3).copied().unwrap_or(255);
-    before.each().zip(after.each()).any(|(old, new)| {
-        gif_file::is_clear(alpha(new)) && !gif_file::is_clear(alpha(old))
-    })
+    before
+        .each()
+        .zip(after.each())
+        .any(|(old, new)| gif_file::is_clear(alpha(new)) && !gif_file::is_clear(alpha(old)))
 }
 
 /// A GIF that plays so often: its extension for that says "for ever" so far.

@@ -13,17 +13,14 @@ pub(super) fn encode(raster: &Raster, how: &How) -> Result<Vec<u8>, Error> {
     let broken = |why: libavif::Error| failed(Target::Avif, format!("{why:?}"));
     let pixels =
         RgbPixels::new(raster.width(), raster.height(), raster.pixels()).map_err(broken)?;
-    let colours =
-        if how.quality >= FULL_COLOUR { YuvFormat::Yuv444 } else { YuvFormat::Yuv420 };
+    let colours = if how.quality >= FULL_COLOUR { YuvFormat::Yuv444 } else { YuvFormat::Yuv420 };
     let mut encoder = Encoder::new();
-    encoder
-        .set_max_threads(1)
-        .set_quality(how.quality)
-        .set_alpha_quality(how.quality)
-        .set_speed(match how.effort {
+    encoder.set_max_threads(1).set_quality(how.quality).set_alpha_quality(how.quality).set_speed(
+        match how.effort {
             Effort::Fast => 9,
             Effort::Thorough => 8,
-        });
+        },
+    );
     let data = encoder.encode(&pixels.to_image(colours)).map_err(broken)?;
     Ok(data.to_vec())
 }

@@ -65,7 +65,10 @@ fn profile(icc: &[u8]) -> Vec<Vec<u8>> {
     let name = b"ICC_PROFILE\0";
     let parts = icc.chunks(SEGMENT - name.len() - 2);
     let count = parts.len().min(255) as u8;
-    (1..=count).zip(parts).map(|(number, part)| [name, &[number, count][..], part].concat()).collect()
+    (1..=count)
+        .zip(parts)
+        .map(|(number, part)| [name, &[number, count][..], part].concat())
+        .collect()
 }
 
 /// The data sets among Photoshop's resources.

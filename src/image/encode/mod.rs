@@ -92,7 +92,8 @@ pub fn still(raster: Raster, how: &How, metadata: &Metadata) -> Result<Vec<u8>, 
     let most = how.target.side_most();
     for (side, kind) in [(raster.width(), ErrorKind::Width), (raster.height(), ErrorKind::Height)] {
         if side > most {
-            let message = format!("a side of {side} pixels; {} allows {most}", how.target.media_type());
+            let message =
+                format!("a side of {side} pixels; {} allows {most}", how.target.media_type());
             return Err(Error::new(kind, message));
         }
     }

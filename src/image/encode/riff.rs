@@ -39,7 +39,8 @@ pub(super) fn picture(file: &[u8]) -> (Vec<u8>, bool) {
             chunks.extend_from_slice(head);
             chunks.extend_from_slice(data);
             // Of a lossless picture one bit says whether its alpha is used.
-            alpha |= name == b"ALPH" || name == b"VP8L" && data.get(4).is_some_and(|it| it & 0x10 != 0);
+            alpha |=
+                name == b"ALPH" || name == b"VP8L" && data.get(4).is_some_and(|it| it & 0x10 != 0);
         }
         rest = after.get(padded..).unwrap_or_default();
     }

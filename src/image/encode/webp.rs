@@ -33,8 +33,7 @@ pub(super) fn picture(raster: &Raster, how: &How) -> Result<Vec<u8>, Error> {
         config.method = if how.effort == Effort::Fast { 0 } else { 4 };
     }
     let encoder = Encoder::new(raster.pixels(), layout, raster.width(), raster.height());
-    let memory = encoder
-        .encode_advanced(&config)
-        .map_err(|why| failed(Target::WebP, format!("{why:?}")))?;
+    let memory =
+        encoder.encode_advanced(&config).map_err(|why| failed(Target::WebP, format!("{why:?}")))?;
     Ok(memory.to_vec())
 }

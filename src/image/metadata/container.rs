@@ -123,9 +123,11 @@ pub(super) fn orientation_place(exif: &[u8]) -> Option<Place> {
         Some(if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
     };
     let word = exif.get(4..8)?.try_into().ok()?;
-    let directory = if little { u32::from_le_bytes(word) } else { u32::from_be_bytes(word) } as usize;
+    let directory =
+        if little { u32::from_le_bytes(word) } else { u32::from_be_bytes(word) } as usize;
     let entries = usize::from(short(directory)?);
-    let entry = (0..entries).map(|it| directory + 2 + it * 12).find(|&at| short(at) == Some(0x112))?;
+    let entry =
+        (0..entries).map(|it| directory + 2 + it * 12).find(|&at| short(at) == Some(0x112))?;
     (short(entry + 2) == Some(3)).then_some(Place { at: entry + 8, little })
 }
 

@@ -22,7 +22,9 @@ pub fn about(header: &Header, metadata: &Metadata, exif: bool, iptc: bool) -> Js
         ("IPTC", metadata.iptc.as_deref().filter(|_| iptc).map(iptc_fields)),
     ];
     for (name, part) in found {
-        if let (Some(part), Some(answer)) = (part.filter(|it| !it.is_empty()), answer.as_object_mut()) {
+        if let (Some(part), Some(answer)) =
+            (part.filter(|it| !it.is_empty()), answer.as_object_mut())
+        {
             answer.insert(name.into(), Json::Object(part));
         }
     }

@@ -31,10 +31,7 @@ pub fn read(bytes: &[u8], kind: Kind) -> Metadata {
         Kind::Jpeg => container::jpeg(bytes),
         Kind::Png => container::png(bytes),
         Kind::WebP => container::webp(bytes),
-        Kind::Tiff => Metadata {
-            exif: Some(bytes.to_vec()),
-            ..Metadata::default()
-        },
+        Kind::Tiff => Metadata { exif: Some(bytes.to_vec()), ..Metadata::default() },
         _ => Metadata::default(),
     };
     for piece in [&mut found.exif, &mut found.iptc, &mut found.xmp] {

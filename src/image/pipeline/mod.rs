@@ -99,7 +99,9 @@ pub fn run(source: &[u8], spec: &Spec, means: &Means<'_>) -> Result<Made, Error>
     let metadata =
         if needs_metadata { metadata::read(source, header.kind) } else { Metadata::default() };
     let orientation = match (spec.rotate, &metadata.exif) {
-        (Some(Rotate::Auto), Some(exif)) if header.kind != Kind::Tiff => metadata::orientation(exif),
+        (Some(Rotate::Auto), Some(exif)) if header.kind != Kind::Tiff => {
+            metadata::orientation(exif)
+        }
         _ => 1,
     };
     let full = Size { width: header.width, height: header.height };

@@ -206,9 +206,8 @@ mod tests {
     #[test]
     fn a_box_goes_where_the_eye_goes() {
         // Grey, and at the right end stripes.
-        let row: Vec<u8> = (0..300)
-            .flat_map(|x| [if x > 240 && x / 6 % 2 == 0 { 255 } else { 128 }; 3])
-            .collect();
+        let row: Vec<u8> =
+            (0..300).flat_map(|x| [if x > 240 && x / 6 % 2 == 0 { 255 } else { 128 }; 3]).collect();
         let channels = super::super::super::raster::Channels::Rgb;
         let raster = Raster::new(300, 200, channels, row.repeat(200)).unwrap();
         let gravity = Gravity::Auto;

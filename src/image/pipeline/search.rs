@@ -52,7 +52,9 @@ pub(super) fn encoded(
     }
     match best {
         Some(bytes) => Ok(Some(bytes)),
-        None => encode::still(raster.clone(), &How { quality: HIGHEST, ..*how }, metadata).map(Some),
+        None => {
+            encode::still(raster.clone(), &How { quality: HIGHEST, ..*how }, metadata).map(Some)
+        }
     }
 }
 

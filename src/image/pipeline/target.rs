@@ -67,7 +67,11 @@ pub(super) fn still(
             Kind::WebP if format == Format::Source => Target::WebP,
             Kind::Svg | Kind::Ico => Target::Png,
             Kind::WebP | Kind::Bmp | Kind::Tiff | Kind::Pnm => {
-                if translucent { Target::Png } else { Target::Jpeg }
+                if translucent {
+                    Target::Png
+                } else {
+                    Target::Jpeg
+                }
             }
         },
     })

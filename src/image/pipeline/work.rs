@@ -188,13 +188,7 @@ impl<'a> Work<'a> {
                 mark::ready(picture, mark, *percent, *repeat, size)
             }
             Content::Text { text, size: letters, font, colour, outline } => {
-                let text = Text {
-                    text,
-                    size: *letters,
-                    font,
-                    colour: *colour,
-                    outline: *outline,
-                };
+                let text = Text { text, size: *letters, font, colour: *colour, outline: *outline };
                 let most = Size::new(size.width / 2, size.height / 2);
                 match text::draw(&text, self.means.fonts, most)? {
                     Some(picture) => mark::ready(picture, mark, None, false, size),

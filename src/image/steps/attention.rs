@@ -46,7 +46,10 @@ impl Map {
         let (width, height) = (raster.width().div_ceil(cell), raster.height().div_ceil(cell));
         let middle = |at: u32, side: u32| (at * cell + cell / 2).min(side - 1);
         let colour = |x: u32, y: u32| {
-            let (x, y) = (middle(x.min(width - 1), raster.width()), middle(y.min(height - 1), raster.height()));
+            let (x, y) = (
+                middle(x.min(width - 1), raster.width()),
+                middle(y.min(height - 1), raster.height()),
+            );
             raster.pixel(x, y).unwrap_or_default()
         };
         let stride = width as usize + 1;
@@ -84,8 +87,12 @@ fn weight(here: [u8; 4], right: [u8; 4], below: [u8; 4]) -> f64 {
     let edge = (light(here) - light(right)).abs() + (light(here) - light(below)).abs();
     let brightest = red.max(green).max(blue);
     let saturation = brightest - red.min(green).min(blue);
-    let skin = red > 95.0 && green > 40.0 && blue > 20.0
-        && red > green && green > blue && (15.0..=120.0).contains(&(red - green));
+    let skin = red > 95.0
+        && green > 40.0
+        && blue > 20.0
+        && red > green
+        && green > blue
+        && (15.0..=120.0).contains(&(red - green));
     let skin = if skin { 40.0 } else { 0.0 };
     // Even what draws nothing is a little: of equals, the middle wins.
     1.0 + (edge * 2.0 + saturation * 0.3 + skin) * alpha / 255.0

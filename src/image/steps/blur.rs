@@ -103,7 +103,8 @@ mod tests {
 
     /// White right half.
     fn step(width: u32) -> Raster {
-        let row: Vec<u8> = (0..width).flat_map(|x| [if x < width / 2 { 0 } else { 255 }; 3]).collect();
+        let row: Vec<u8> =
+            (0..width).flat_map(|x| [if x < width / 2 { 0 } else { 255 }; 3]).collect();
         Raster::new(width, 8, Channels::Rgb, row.repeat(8)).unwrap()
     }
 

@@ -63,6 +63,9 @@ mod tests {
 
     #[test]
     fn a_single_pixel_stays() {
-        assert_eq!(round(Raster::filled(1, 1, [9, 9, 9, 255]), 10).pixel(0, 0), Some([9, 9, 9, 255]));
+        assert_eq!(
+            round(Raster::filled(1, 1, [9, 9, 9, 255]), 10).pixel(0, 0),
+            Some([9, 9, 9, 255])
+        );
     }
 }

@@ -133,7 +133,8 @@ mod tests {
     fn percent_is_of_the_longer_side_in_the_shorter() {
         let percent = |percent| {
             let picture = Raster::filled(40, 20, RED);
-            let ready = ready(picture, &mark(Position::Center, 0, 0), percent, false, Size::new(400, 200));
+            let ready =
+                ready(picture, &mark(Position::Center, 0, 0), percent, false, Size::new(400, 200));
             ready.unwrap().unwrap().picture.size()
         };
         assert_eq!(percent(Some(50)), Size::new(100, 50));

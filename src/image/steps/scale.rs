@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn invisible_colours_do_not_bleed() {
         // Left half opaque red, right half invisible green.
-        let row: Vec<u8> = [[255, 0, 0, 255]; 8].into_iter().chain([[0, 255, 0, 0]; 8]).flatten().collect();
+        let row: Vec<u8> =
+            [[255, 0, 0, 255]; 8].into_iter().chain([[0, 255, 0, 0]; 8]).flatten().collect();
         let raster = Raster::new(16, 16, Channels::Rgba, row.repeat(16)).unwrap();
         let small = whole(&raster, Size::new(3, 3)).unwrap();
         let middle = small.pixel(1, 1).unwrap();
@@ -92,7 +93,8 @@ mod tests {
         let area = Area { x: 80, y: 0, size: Size::new(21, 50) };
         let part = Part::seen(area, 0.125, Size::new(13, 7));
         assert_eq!(part, Part { x: 10.0, y: 0.0, width: 2.625, height: 6.25 });
-        let beyond = Part::seen(Area { x: 200, y: 0, size: Size::new(9, 9) }, 1.0, Size::new(100, 100));
+        let beyond =
+            Part::seen(Area { x: 200, y: 0, size: Size::new(9, 9) }, 1.0, Size::new(100, 100));
         assert!(beyond.x < 100.0 && beyond.width > 0.0);
     }
 

@@ -40,7 +40,8 @@ pub fn draw(text: &Text<'_>, fonts: &Fonts, most: Size) -> Result<Option<Raster>
     let (left, top) = (ink.left().floor(), ink.top().floor());
     let (width, height) = (ink.right().ceil() - left, ink.bottom().ceil() - top);
     // Not a number, too, is nothing to draw.
-    let fits = width >= 1.0 && height >= 1.0 && width <= most.width as f32 && height <= most.height as f32;
+    let fits =
+        width >= 1.0 && height >= 1.0 && width <= most.width as f32 && height <= most.height as f32;
     if !fits {
         return Ok(None);
     }
@@ -64,7 +65,8 @@ fn document(text: &Text<'_>, family: &str) -> String {
         paints += &paint("stroke", outline);
         // Half of it lies below the letters.
         let width = f64::from(size) / 12.0;
-        paints += &format!(r#" stroke-width="{width:.2}" stroke-linejoin="round" paint-order="stroke""#);
+        paints +=
+            &format!(r#" stroke-width="{width:.2}" stroke-linejoin="round" paint-order="stroke""#);
     }
     let spans: String = lines
         .iter()

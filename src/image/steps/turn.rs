@@ -29,11 +29,14 @@ pub fn straighten(raster: Raster, orientation: u8) -> Raster {
 
 /// Mirrors a picture.
 pub fn flip(raster: Raster, flip: Flip) -> Raster {
-    straighten(raster, match flip {
-        Flip::Horizontal => 2,
-        Flip::Both => 3,
-        Flip::Vertical => 4,
-    })
+    straighten(
+        raster,
+        match flip {
+            Flip::Horizontal => 2,
+            Flip::Both => 3,
+            Flip::Vertical => 4,
+        },
+    )
 }
 
 /// Turns a picture clockwise; it then has this size ([`Size::turned`]). Except by right angles, what
@@ -74,7 +77,11 @@ fn slanted(raster: Raster, degrees: u16, size: Size) -> Raster {
 /// The colour at a place between pixels; beyond the edge all is transparent.
 fn sample(raster: &Raster, x: f64, y: f64) -> [u8; 4] {
     let (left, top) = (x.floor(), y.floor());
-    if left < -1.0 || top < -1.0 || left >= f64::from(raster.width()) || top >= f64::from(raster.height()) {
+    if left < -1.0
+        || top < -1.0
+        || left >= f64::from(raster.width())
+        || top >= f64::from(raster.height())
+    {
         return [0; 4];
     }
     let at = |dx: f64, dy: f64| {
@@ -83,12 +90,8 @@ fn sample(raster: &Raster, x: f64, y: f64) -> [u8; 4] {
     };
     let (right, down) = (x - left, y - top);
     let corners = [at(0.0, 0.0), at(1.0, 0.0), at(0.0, 1.0), at(1.0, 1.0)];
-    let weights = [
-        (1.0 - right) * (1.0 - down),
-        right * (1.0 - down),
-        (1.0 - right) * down,
-        right * down,
-    ];
+    let weights =
+        [(1.0 - right) * (1.0 - down), right * (1.0 - down), (1.0 - right) * down, right * down];
     let mut sums = [0.0; 4];
     for (corner, weight) in corners.iter().zip(weights) {
         for (sum, &value) in sums.iter_mut().zip(corner) {
@@ -135,7 +138,11 @@ mod tests {
     #[test]
     fn right_angles_are_exact_and_clockwise() {
         let by = |degrees| {
-            numbers(&turn(sample_raster(), degrees, sample_raster().size().turned(degrees).unwrap()))
+            numbers(&turn(
+                sample_raster(),
+                degrees,
+                sample_raster().size().turned(degrees).unwrap(),
+            ))
         };
         assert_eq!(by(90), [4, 1, 5, 2, 6, 3]);
         assert_eq!(by(180), [6, 5, 4, 3, 2, 1]);

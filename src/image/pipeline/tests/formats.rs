@@ -9,8 +9,8 @@ use crate::image::metadata::{self, Metadata};
 use crate::image::pipeline::Accept;
 use crate::image::raster::{Channels, Raster};
 use crate::image::samples::{
-    decoded, decoded_frames, difference, file, gradient, made, made_with, moving, other, photograph,
-    translucent, with_metadata,
+    decoded, decoded_frames, difference, file, gradient, made, made_with, moving, other,
+    photograph, translucent, with_metadata,
 };
 
 fn header(bytes: &[u8]) -> Header {
@@ -97,7 +97,8 @@ fn alpha_is_kept_where_it_can_be_and_white_where_not() {
 fn quality_progressive_compress_and_lossless_do_what_they_say() {
     let source = photograph("kodim23.png");
     let bytes = |parameters: &str| made(&source, parameters).unwrap().bytes;
-    let (low, high) = (bytes("/fw/300/format/jpg/quality/30"), bytes("/fw/300/format/jpg/quality/90"));
+    let (low, high) =
+        (bytes("/fw/300/format/jpg/quality/30"), bytes("/fw/300/format/jpg/quality/90"));
     assert!(low.len() * 2 < high.len());
     let progressive = bytes("/fw/300/format/jpg/progressive/true");
     assert!(header(&progressive).scans > 1);
@@ -117,7 +118,9 @@ fn thorough_work_is_smaller_at_the_same_looks() {
     let both = |parameters: &str| {
         [Effort::Fast, Effort::Thorough].map(|effort| {
             let limits = Limits::default();
-            made_with(&source, parameters, |_| None, limits, effort, Accept::default()).unwrap().bytes
+            made_with(&source, parameters, |_| None, limits, effort, Accept::default())
+                .unwrap()
+                .bytes
         })
     };
     for parameters in ["/fw/300/format/webp", "/fw/300/format/jpg", "/fw/200"] {
@@ -145,7 +148,11 @@ fn metadata_go_along_only_when_asked_for() {
     assert_eq!(found("/fw/10/exifswitch/true"), metadata);
     for format in ["webp", "png"] {
         let found = found(&format!("/fw/10/exifswitch/true/format/{format}"));
-        assert_eq!((found.exif, found.xmp), (metadata.exif.clone(), metadata.xmp.clone()), "{format}");
+        assert_eq!(
+            (found.exif, found.xmp),
+            (metadata.exif.clone(), metadata.xmp.clone()),
+            "{format}"
+        );
     }
 }
 
@@ -157,7 +164,8 @@ fn profiles_go_along_unless_dropped_or_drawn_upon() {
     for target in [Target::Jpeg, Target::Png, Target::WebP] {
         let source = with_metadata(&red, target, &metadata);
         let profile = |bytes: &[u8]| {
-            let decoded = crate::image::decode::still(bytes, &header(bytes), 1.0, &Limits::default());
+            let decoded =
+                crate::image::decode::still(bytes, &header(bytes), 1.0, &Limits::default());
             decoded.unwrap().icc
         };
         let kept = made(&source, "/quality/95").unwrap().bytes;
@@ -187,7 +195,8 @@ fn sixteen_bits_greys_and_palettes_are_read() {
         bytes
     };
     use png::{BitDepth, ColorType};
-    let deep = encode(ColorType::Rgb, BitDepth::Sixteen, None, &[9, 1, 8, 2, 7, 3, 6, 4, 5, 5, 4, 6]);
+    let deep =
+        encode(ColorType::Rgb, BitDepth::Sixteen, None, &[9, 1, 8, 2, 7, 3, 6, 4, 5, 5, 4, 6]);
     let grey = encode(ColorType::Grayscale, BitDepth::Eight, None, &[100, 200]);
     let pale = encode(ColorType::GrayscaleAlpha, BitDepth::Eight, None, &[100, 255, 200, 7]);
     let few = encode(ColorType::Indexed, BitDepth::Eight, Some(&[1, 2, 3, 4, 5, 6]), &[1, 0]);
@@ -248,7 +257,8 @@ fn what_moves_keeps_its_frames_times_and_turns() {
                 assert_eq!(*delay, 70 + index as u32 * 10);
                 assert_eq!((raster.width(), raster.height()), (40, 10));
                 let (square, ground) = (index as u32 * 5 + 2, (index as u32 * 5 + 20) % 40);
-                let (red, blue) = (raster.pixel(square, 4).unwrap(), raster.pixel(ground, 4).unwrap());
+                let (red, blue) =
+                    (raster.pixel(square, 4).unwrap(), raster.pixel(ground, 4).unwrap());
                 assert!(red[0] > 180 && red[2] < 80, "{source:?} {parameters} {index}: {red:?}");
                 assert!(blue[0] < 60 && blue[2] > 200, "{source:?} {parameters} {index}: {blue:?}");
             }
@@ -295,7 +305,10 @@ fn what_frames_leave_behind_is_done_as_browsers_do_it() {
             [_, _, _, 0] => '.',
             _ => '?',
         };
-        frames.iter().map(|(raster, _)| raster.clone().into_rgba().each().map(letter).collect()).collect()
+        frames
+            .iter()
+            .map(|(raster, _)| raster.clone().into_rgba().each().map(letter).collect())
+            .collect()
     };
     assert_eq!(shown(&bytes), expected);
     // And it looks the same after having been written anew.
@@ -309,13 +322,16 @@ fn automatic_quality_is_the_lowest_that_looks_good() {
     let source = photograph("kodim23.png");
     let thorough = |parameters: &str| {
         let limits = Limits::default();
-        made_with(&source, parameters, |_| None, limits, Effort::Thorough, Accept::default()).unwrap()
+        made_with(&source, parameters, |_| None, limits, Effort::Thorough, Accept::default())
+            .unwrap()
     };
     for format in ["jpg", "webp"] {
         let found = thorough(&format!("/fw/200/quality/auto/format/{format}"));
         let score = found.score.unwrap();
         assert!((70.0..76.0).contains(&score), "{format}: {score}");
-        assert!(thorough(&format!("/fw/200/quality/95/format/{format}")).score.unwrap() > score + 5.0);
+        assert!(
+            thorough(&format!("/fw/200/quality/95/format/{format}")).score.unwrap() > score + 5.0
+        );
     }
     assert_eq!(thorough("/fw/100").score.map(|it| it > 99.9), Some(true), "PNG loses nothing");
     let quick = made(&source, "/fw/100/quality/auto/format/webp").unwrap();

@@ -46,7 +46,9 @@ fn what_ends_too_early_is_never_half_a_picture() {
             match made(&bytes[..length], "/format/png") {
                 Err(error) => assert_eq!(error.status(), 405, "{name} {length}: {error}"),
                 // What is cut off was no part of the picture.
-                Ok(part) => assert_eq!(decoded(&part.bytes), decoded(&whole.bytes), "{name} {length}"),
+                Ok(part) => {
+                    assert_eq!(decoded(&part.bytes), decoded(&whole.bytes), "{name} {length}")
+                }
             }
         }
     }
@@ -79,10 +81,22 @@ fn damage_costs_the_picture_and_nothing_else() {
                 let at = random() % damaged.len();
                 damaged[at] = random() as u8;
             }
-            let made =
-                made_with(&damaged, "/fw/20/format/webp", |_| None, limits, how(Target::WebP).effort, Accept::default());
+            let made = made_with(
+                &damaged,
+                "/fw/20/format/webp",
+                |_| None,
+                limits,
+                how(Target::WebP).effort,
+                Accept::default(),
+            );
             if let Err(Error { kind, message }) = made {
-                let known = matches!(kind, ErrorKind::NotAnImage | ErrorKind::TooLarge | ErrorKind::Width | ErrorKind::Height);
+                let known = matches!(
+                    kind,
+                    ErrorKind::NotAnImage
+                        | ErrorKind::TooLarge
+                        | ErrorKind::Width
+                        | ErrorKind::Height
+                );
                 assert!(known, "{name}: {kind:?} {message}");
             }
         }
@@ -121,10 +135,19 @@ fn results_are_counted_with_all_their_frames() {
 fn time_is_bounded() {
     let limits = Limits { time: Duration::ZERO, ..Limits::default() };
     for source in [file(&gradient(64, 48), Target::Png), moving(Target::Gif, 64, 48, 3)] {
-        let made =
-            made_with(&source, "/fw/10", |_| None, limits, how(Target::Png).effort, Accept::default());
+        let made = made_with(
+            &source,
+            "/fw/10",
+            |_| None,
+            limits,
+            how(Target::Png).effort,
+            Accept::default(),
+        );
         let error = made.unwrap_err();
-        assert_eq!((error.kind, error.status(), error.code()), (ErrorKind::TooSlow, 413, 41_300_001));
+        assert_eq!(
+            (error.kind, error.status(), error.code()),
+            (ErrorKind::TooSlow, 413, 41_300_001)
+        );
     }
 }
 
@@ -134,7 +157,9 @@ fn drawings_reach_nothing_and_run_nothing() {
     let secret = folder.path().join("secret.png");
     std::fs::write(&secret, file(&Raster::filled(40, 40, [255, 0, 0, 255]), Target::Png)).unwrap();
     let svg = |body: &str| {
-        format!(r#"<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="40" height="40">{body}</svg>"#)
+        format!(
+            r#"<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="40" height="40">{body}</svg>"#
+        )
     };
     let path = secret.display();
     let embedded = "data:image/png;base64,iVBORw0KGgo=";
@@ -163,13 +188,21 @@ fn drawings_that_grow_without_end_are_refused() {
     );
     assert_eq!(made(entities.as_bytes(), "/info").unwrap_err().status(), 406);
     let uses: String = (1..12)
-        .map(|it| format!(r##"<g id="g{it}">{}</g>"##, format!(r##"<use href="#g{}"/>"##, it - 1).repeat(10)))
+        .map(|it| {
+            format!(
+                r##"<g id="g{it}">{}</g>"##,
+                format!(r##"<use href="#g{}"/>"##, it - 1).repeat(10)
+            )
+        })
         .collect();
     let growth = format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><defs><g id="g0"><rect width="1" height="1"/></g>{uses}</defs><use href="#g11"/></svg>"##
     );
     assert!(made(growth.as_bytes(), "/format/png").is_err());
-    let large = format!("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>{}</svg>", " ".repeat(2 << 20));
+    let large = format!(
+        "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>{}</svg>",
+        " ".repeat(2 << 20)
+    );
     assert_eq!(made(large.as_bytes(), "/fw/9").unwrap_err().kind, ErrorKind::TooLarge);
     let cycle = br##"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><g id="a"><use href="#a"/></g></svg>"##;
     assert!(made(cycle, "/format/png").is_ok());
@@ -192,7 +225,14 @@ fn tiny_tiles_and_huge_blurs_are_done_all_the_same() {
     let source = file(&Raster::filled(1500, 1000, [0, 0, 200, 255]), Target::Png);
     let mark = |_: &str| Some(file(&Raster::filled(1, 1, [255, 0, 0, 255]), Target::Png));
     let parameters = "/watermark/url/L20ucG5n/repeat/true/margin/0x0/gaussblur/0x1000";
-    let made = made_with(&source, parameters, mark, Limits::default(), how(Target::Png).effort, Accept::default());
+    let made = made_with(
+        &source,
+        parameters,
+        mark,
+        Limits::default(),
+        how(Target::Png).effort,
+        Accept::default(),
+    );
     let raster = decoded(&made.unwrap().bytes);
     assert!(raster.each().all(|it| it[..3] == [255, 0, 0]));
 }

@@ -16,7 +16,8 @@ fn ground(width: u32, height: u32) -> Vec<u8> {
 }
 
 fn marked(source: &[u8], parameters: &str) -> Result<Made, Error> {
-    let mark = |path: &str| (path == "/m.png").then(|| file(&Raster::filled(20, 10, RED), Target::Png));
+    let mark =
+        |path: &str| (path == "/m.png").then(|| file(&Raster::filled(20, 10, RED), Target::Png));
     made_with(source, parameters, mark, Limits::default(), Effort::Fast, Accept::default())
 }
 
@@ -27,7 +28,8 @@ fn red(raster: &Raster) -> usize {
 #[test]
 fn a_picture_is_put_where_it_belongs() {
     let at = |parameters: &str| {
-        let made = marked(&ground(200, 100), &format!("/watermark/url/{PATH}{parameters}")).unwrap();
+        let made =
+            marked(&ground(200, 100), &format!("/watermark/url/{PATH}{parameters}")).unwrap();
         let raster = decoded(&made.bytes);
         let place = (0..100).flat_map(|y| (0..200).map(move |x| (x, y)));
         let first = place.clone().find(|&(x, y)| raster.pixel(x, y).unwrap()[0] > 100);
@@ -41,7 +43,8 @@ fn a_picture_is_put_where_it_belongs() {
     let mark = |_: &str| Some(file(&large, Target::Png));
     let parameters = format!("/watermark/url/{PATH}");
     let limits = Limits::default();
-    let made = made_with(&ground(200, 100), &parameters, mark, limits, Effort::Fast, Accept::default());
+    let made =
+        made_with(&ground(200, 100), &parameters, mark, limits, Effort::Fast, Accept::default());
     assert_eq!(red(&decoded(&made.unwrap().bytes)), 0, "more than half of the picture");
     assert_eq!(at("/repeat/true/margin/0x0"), (Some((0, 0)), 20_000));
 }

@@ -4,7 +4,8 @@ use crate::image::encode::Target;
 use crate::image::geometry::Size;
 use crate::image::samples::{decoded, difference, file, made, photograph};
 
-const NAMES: [&str; 5] = ["kodim05.png", "kodim08.png", "kodim13.png", "kodim19.png", "kodim23.png"];
+const NAMES: [&str; 5] =
+    ["kodim05.png", "kodim08.png", "kodim13.png", "kodim19.png", "kodim23.png"];
 
 #[test]
 fn formats_look_like_the_source_and_are_smaller() {
@@ -47,11 +48,27 @@ fn a_chain_of_all_steps_keeps_the_order() {
     assert_eq!(made.size, Size::new(400, 400));
     let names: Vec<&str> = made.steps.iter().map(|it| it.name).collect();
     let expected = [
-        "header", "decode", "scale", "clip", "corners", "rotate", "flip", "sharpen", "blur",
-        "gradient", "prepare marks", "marks", "frame", "canvas", "encode",
+        "header",
+        "decode",
+        "scale",
+        "clip",
+        "corners",
+        "rotate",
+        "flip",
+        "sharpen",
+        "blur",
+        "gradient",
+        "prepare marks",
+        "marks",
+        "frame",
+        "canvas",
+        "encode",
     ];
     assert_eq!(names, expected);
     let sizes: Vec<Size> = made.steps.iter().map(|it| it.size).collect();
-    assert_eq!((sizes[1], sizes[2], sizes[3]), (Size::new(768, 512), Size::new(350, 250), Size::new(300, 200)));
+    assert_eq!(
+        (sizes[1], sizes[2], sizes[3]),
+        (Size::new(768, 512), Size::new(350, 250), Size::new(300, 200))
+    );
     assert_eq!((sizes[5], sizes[12]), (Size::new(200, 300), Size::new(208, 308)));
 }

@@ -16,9 +16,15 @@ fn asked(source: &[u8], question: &str) -> Value {
 #[test]
 fn info_says_what_it_is() {
     let png = file(&gradient(30, 20), Target::Png);
-    assert_eq!(asked(&png, "/info"), json!({"width": 30, "height": 20, "type": "PNG", "frames": 1}));
+    assert_eq!(
+        asked(&png, "/info"),
+        json!({"width": 30, "height": 20, "type": "PNG", "frames": 1})
+    );
     let gif = moving(Target::Gif, 80, 20, 4);
-    assert_eq!(asked(&gif, "/info"), json!({"width": 80, "height": 20, "type": "GIF", "frames": 4}));
+    assert_eq!(
+        asked(&gif, "/info"),
+        json!({"width": 80, "height": 20, "type": "GIF", "frames": 4})
+    );
 }
 
 #[test]
