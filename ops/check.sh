@@ -4,14 +4,14 @@
 #   ops/check.sh                 all steps
 #   ops/check.sh fmt tidy        only these
 #
-# On Debian with Rust it installs what is missing (a C compiler, node and npm; the conformance suite
-# from npm under target/). Each step's output is kept in target/check/STEP.log and shown if the step
+# On Debian with Rust it installs what is missing (a C compiler, nasm, cmake, a font, node and npm; the
+# conformance suite from npm under target/). Each step's output is kept in target/check/STEP.log and shown if the step
 # fails. The last line counts everything: one for each step without tests of its own, and every test.
 
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-STEPS=(fmt tidy clippy doc deny unit rules doctest scenarios conformance)
+STEPS=(fmt tidy clippy doc deny unit avif rules doctest scenarios conformance)
 TARGET="${CARGO_TARGET_DIR:-$PWD/target}"
 LOGS="$TARGET/check"
 mkdir -p "$LOGS"
@@ -23,11 +23,12 @@ passed=0
 failed=0
 summary=()
 
-# Installs Debian packages, each given as COMMAND:PACKAGE, whose command is missing.
+# Installs Debian packages, each given as COMMAND:PACKAGE or FILE:PACKAGE, whose command or file is
+# missing.
 need() {
     local missing=() pair
     for pair in "$@"; do
-        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+        command -v "${pair%%:*}" >/dev/null || [ -e "${pair%%:*}" ] || missing+=("${pair##*:}")
     done
     [ ${#missing[@]} -eq 0 ] && return
     echo "installing ${missing[*]}"
@@ -76,6 +77,7 @@ tidy() { run tidy 20m cargo test --locked --test tidy; }
 clippy() { run clippy 20m cargo clippy --locked --workspace --all-targets -- -D warnings; }
 doc() { RUSTDOCFLAGS="-D warnings" run doc 10m cargo doc --locked --workspace --no-deps; }
 unit() { run unit 20m cargo test --locked --workspace --lib --bins --examples; }
+avif() { run avif 20m cargo test --locked --lib --features avif avif; }
 rules() { run rules 10m cargo test --locked -p edge-rules --test "*"; }
 doctest() { run doctest 10m cargo test --locked --workspace --doc; }
 scenarios() { run scenarios 20m cargo test --locked --test all; }
@@ -114,7 +116,8 @@ conformance() {
 
 main() {
     local step
-    need cc:build-essential || echo "going on without"
+    need cc:build-essential nasm:nasm cmake:cmake \
+        /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core || echo "going on without"
     for step in "$@"; do
         if ! declare -F "$step" >/dev/null; then
             echo "no step is called $step; there are: ${STEPS[*]}"

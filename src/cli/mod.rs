@@ -7,6 +7,7 @@ mod check;
 mod client;
 pub mod demo;
 mod explain;
+mod image;
 mod inspect;
 mod purge;
 mod reload;
@@ -50,6 +51,8 @@ enum Verb {
     Purge(purge::Arguments),
     /// Check, test, try out, lay out and convert customers' edge rules.
     Rules(rules::Arguments),
+    /// Make of a picture what the edge would make of it, and show the steps.
+    Image(Box<image::Arguments>),
 }
 
 /// Where a running node listens for orders.
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Verb::Inspect(arguments) => inspect::run(arguments),
         Verb::Purge(arguments) => purge::run(arguments),
         Verb::Rules(arguments) => rules::run(arguments),
+        Verb::Image(arguments) => image::run(*arguments),
     };
     ExitCode::from(code)
 }

@@ -334,13 +334,13 @@ impl Mark {
         mark.width <= picture.width / 2 && mark.height <= picture.height / 2
     }
 
-    /// The size of an image mark whose shorter side is to be so many percent of the picture's.
+    /// The size of an image mark whose longer side is to be so many percent of the picture's shorter.
+    /// It may grow.
     pub fn by_percent(picture: Size, mark: Size, percent: u8) -> Size {
         let wanted = ratio(picture.width.min(picture.height), percent.into(), 100);
         let wanted = u32::try_from(wanted).unwrap_or(SIDE_MOST);
-        let short = mark.width.min(mark.height);
-        let narrow = |side: u64| u32::try_from(side).unwrap_or(u32::MAX);
-        let (width, height) = mark.times(wanted, short);
+        let narrow = |side: u64| u32::try_from(side).unwrap_or(SIDE_MOST);
+        let (width, height) = mark.times(wanted, mark.width.max(mark.height));
         Size::new(narrow(width), narrow(height))
     }
 }

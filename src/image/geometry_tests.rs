@@ -180,8 +180,9 @@ fn marks_lie_at_their_margin() {
     assert!(Mark::fits(SOURCE, size(600, 400)));
     assert!(!Mark::fits(SOURCE, size(601, 10)));
     assert!(!Mark::fits(SOURCE, size(10, 401)));
-    assert_eq!(Mark::by_percent(SOURCE, size(200, 100), 25), size(400, 200));
-    assert_eq!(Mark::by_percent(SOURCE, size(100, 300), 10), size(80, 240));
+    assert_eq!(Mark::by_percent(SOURCE, size(200, 100), 25), size(200, 100));
+    assert_eq!(Mark::by_percent(SOURCE, size(100, 300), 10), size(27, 80));
+    assert_eq!(Mark::by_percent(SOURCE, size(40, 20), 100), size(800, 400));
 }
 
 fn any_scale() -> impl Strategy<Value = Scale> {

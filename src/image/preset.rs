@@ -1,5 +1,6 @@
 //! Versions: named presets of a site, as URL text or in the form in which consoles keep them.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use serde::de::value::MapAccessDeserializer;
@@ -172,10 +173,10 @@ impl<'de> Deserialize<'de> for Preset {
 
 impl Preset {
     /// Its parameters as in a URL. Whether they make sense is for the parser to say.
-    pub fn text(&self) -> String {
+    pub fn text(&self) -> Cow<'_, str> {
         match self {
-            Preset::Text(text) => text.clone(),
-            Preset::Options(options) => options.text(),
+            Preset::Text(text) => text.into(),
+            Preset::Options(options) => options.text().into(),
         }
     }
 }

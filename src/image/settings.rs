@@ -24,12 +24,13 @@ pub enum Separator {
     Underscore,
 }
 
-impl From<Separator> for char {
-    fn from(separator: Separator) -> char {
-        match separator {
-            Separator::Bang => '!',
-            Separator::Hyphen => '-',
-            Separator::Underscore => '_',
+impl Separator {
+    /// The character, which is ASCII.
+    pub fn byte(self) -> u8 {
+        match self {
+            Separator::Bang => b'!',
+            Separator::Hyphen => b'-',
+            Separator::Underscore => b'_',
         }
     }
 }
@@ -165,7 +166,7 @@ impl Settings {
         for (name, preset) in &self.presets {
             let field = format!("presets.{name}");
             let text = preset.text();
-            if !is_name(name) || name.contains(char::from(self.separator)) {
+            if !is_name(name) || name.as_bytes().contains(&self.separator.byte()) {
                 found.push(
                     Complaint::new(&field, format!("`{name}` is no name of a version"))
                         .suggest("write letters, digits, `-` and `_`, but not the separator"),

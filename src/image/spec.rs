@@ -271,8 +271,8 @@ pub enum Content {
     Image {
         /// Its decoded path, from `/`; never with `.` or `..` segments, never an image request.
         path: String,
-        /// The mark's shorter-side fit as percent of the picture's shorter side, 1 to 100; `None`:
-        /// the mark's own size.
+        /// The mark's longer side as percent of the picture's shorter side, 1 to 100, so that it
+        /// always fits; `None`: the mark's own size.
         percent: Option<u8>,
         /// Tile it over the whole picture.
         repeat: bool,
@@ -324,13 +324,13 @@ pub enum Format {
     Source,
     /// The best that the client accepts.
     Auto,
-    /// JPEG.
+    /// JPEG; the first frame alone of what moves.
     Jpeg,
-    /// PNG.
+    /// PNG; as above.
     Png,
     /// WebP, animated if the source is.
     WebP,
-    /// AVIF.
+    /// AVIF; the first frame alone of what moves.
     Avif,
 }
 

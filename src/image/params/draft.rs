@@ -280,8 +280,8 @@ fn drop_idle_output(output: &mut Output) {
     output.progressive &= jpeg;
     output.compress &= jpeg || png;
     output.first_frame_only &= moving;
-    // Frames are filled in or not where the output is GIF, which nothing but the source can ask for.
-    output.coalesce |= output.format != Format::Source;
+    // Frames are filled in or not where the output is GIF, which no key asks for by name.
+    output.coalesce |= !matches!(output.format, Format::Source | Format::Auto);
     let lossless =
         output.format == Format::Png || (output.format == Format::WebP && output.lossless);
     output.quality = output.quality.filter(|_| !lossless);

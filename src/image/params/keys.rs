@@ -66,6 +66,31 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().flat_map(|group| group.iter()).map(|key| key.name)
 }
 
+/// Words of everyday life and of other services, and the keys that they stand for.
+const WORDS: [(&str, &str); 16] = [
+    ("w", "fw"),
+    ("width", "fw"),
+    ("resize", "fw"),
+    ("h", "fh"),
+    ("height", "fh"),
+    ("square", "sq"),
+    ("blur", "gaussblur"),
+    ("sharpen", "unsharp"),
+    ("sharp", "unsharp"),
+    ("q", "quality"),
+    ("fm", "format"),
+    ("webp", "format"),
+    ("radius", "roundrect"),
+    ("text", "watermark/text"),
+    ("url", "watermark/url"),
+    ("exif", "meta"),
+];
+
+/// The key that one of these words stands for.
+pub fn meant(word: &str) -> Option<&'static str> {
+    WORDS.iter().find(|(name, _)| *name == word).map(|(_, key)| *key)
+}
+
 /// Every key, group by group.
 pub const GROUPS: [&[Key]; 6] = [SCALING, CROPPING, MARKS, EFFECTS, OUTPUT, QUESTIONS];
 
@@ -341,6 +366,9 @@ mod tests {
             assert_eq!(key.takes_value(), !name.starts_with("meta") && *name != "info", "{name}");
         }
         assert!(find("fww").is_none());
+        for (word, key) in WORDS {
+            assert!(find(word).is_none() && find(key).is_some(), "{word}");
+        }
     }
 
     #[test]

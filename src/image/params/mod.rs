@@ -171,7 +171,10 @@ fn read(text: &str, draft: &mut Draft, permit: Permit<'_>) -> Result<(), Error> 
     let mut words = text.split('/').peekable();
     while let Some(word) = words.next() {
         let name = decoded(word)?;
-        let longer = words.peek().map(|next| format!("{name}/{next}"));
+        let longer = match (&*name, words.peek()) {
+            ("watermark" | "meta", Some(next)) => Some(format!("{name}/{next}")),
+            _ => None,
+        };
         let key = match longer.as_deref().and_then(keys::find) {
             Some(key) => {
                 words.next();
@@ -220,7 +223,9 @@ fn unknown(name: &str, longer: Option<&str>) -> Error {
         ("watermark", None) => Error::bad(code::MARK, "`watermark` is followed by `url` or `text`"),
         ("", _) => Error::bad(code::INVALID, "a key is empty: there is a slash too many"),
         _ => {
-            let similar = did_you_mean(name, keys::names());
+            let similar = keys::meant(name)
+                .map(|key| format!("; did you mean `{key}`?"))
+                .unwrap_or_else(|| did_you_mean(name, keys::names()));
             Error::bad(code::INVALID, format!("no key is called {}{similar}", quoted(name)))
         }
     }
@@ -252,7 +257,7 @@ fn hint_at_version(error: Error, suffix: &str, settings: &Settings) -> Error {
     if !settings.presets.contains_key(name) {
         return error;
     }
-    let separator = char::from(settings.separator);
+    let separator = char::from(settings.separator.byte());
     let message = format!("{name} is a version: write `{separator}{name}` without a slash");
     Error { message, ..error }
 }

@@ -116,7 +116,10 @@ fn free_steps() -> impl Strategy<Value = Vec<String>> {
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused(text in "\\PC*", path in "/\\PC*") {
+    fn any_text_is_read_or_refused(
+        text in "\\PC*",
+        path in prop_oneof!["/\\PC*", "(/[afwmx.!_%-]{1,4}|/fw|%21|%2d){0,8}"],
+    ) {
         let settings = Settings::default();
         let _ = parse(&text, &settings);
         let _ = parse(&format!("/{text}"), &settings);

@@ -28,7 +28,8 @@ pub const ARGUMENTS: [&str; 15] = [
 ];
 
 /// Takes the request for an image out of `query` (without `?`); `None` if it holds none. Only for
-/// paths of images on a site with `query = true`: arguments such as `q` are common elsewhere.
+/// paths of images that [`super::split`] does not split, on a site with `query = true`: arguments such
+/// as `q` are common elsewhere.
 ///
 /// # Errors
 /// As [`super::parse`].

@@ -33,6 +33,10 @@ impl<'a> Asked<'a> {
 /// Splits a path (without the query) that asks for an image; `None` for any other path. A
 /// percent-encoded separator counts as one.
 pub fn split(path: &str, separator: Separator) -> Option<Asked<'_>> {
+    let sign = separator.byte();
+    if !path.bytes().any(|byte| byte == sign || byte == b'%') {
+        return None;
+    }
     let mut second_best = None;
     let mut start = 0;
     for segment in path.split('/') {
@@ -85,15 +89,16 @@ pub fn is_name(text: &str) -> bool {
 
 /// Where the last separator of a segment lies, if something stands before it.
 fn last_separator(segment: &str, separator: Separator) -> Option<std::ops::Range<usize>> {
-    let sign = char::from(separator);
-    let plain = segment.rfind(sign).map(|at| at..at + 1);
-    let encoded = format!("%{:02X}", u32::from(sign));
-    let encoded = [&encoded, &encoded.to_ascii_lowercase()]
+    let spellings = match separator {
+        Separator::Bang => ["!", "%21", "%21"],
+        Separator::Hyphen => ["-", "%2D", "%2d"],
+        Separator::Underscore => ["_", "%5F", "%5f"],
+    };
+    spellings
         .into_iter()
-        .filter_map(|code| segment.rfind(code.as_str()))
-        .map(|at| at..at + encoded.len())
-        .max_by_key(|range| range.start);
-    plain.into_iter().chain(encoded).max_by_key(|range| range.start).filter(|it| it.start > 0)
+        .filter_map(|spelling| segment.rfind(spelling).map(|at| at..at + spelling.len()))
+        .max_by_key(|range| range.start)
+        .filter(|range| range.start > 0)
 }
 
 #[cfg(test)]

@@ -367,6 +367,7 @@ fn malformed_text_is_explained() {
         ("//fw/300", "a slash too many"),
         ("/wf/300", "no key is called `wf`; did you mean `fw`?"),
         ("/qualty/80", "did you mean `quality`?"),
+        ("/width/300", "no key is called `width`; did you mean `fw`?"),
         ("/brightness/5", "no key is called `brightness`"),
         ("/fw/abc", "`fw`: `abc` is not allowed; write a length in pixels, 1 to 20000"),
         ("/fw/%FF", "`%FF` is not UTF-8"),

@@ -1,0 +1,201 @@
+//! The fonts of the machine and those that were configured, and which of them a name means.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use resvg::usvg::fontdb::{Database, Family, Query};
+use skrifa::MetadataProvider;
+
+/// Fonts to write with.
+#[derive(Clone, Debug)]
+pub struct Fonts {
+    database: Arc<Database>,
+}
+
+static INSTALLED: LazyLock<Arc<Database>> = LazyLock::new(|| {
+    let mut database = Database::new();
+    database.load_system_fonts();
+    Arc::new(database)
+});
+
+/// The fonts that are installed on this machine, looked up once.
+pub fn installed() -> Arc<Database> {
+    INSTALLED.clone()
+}
+
+impl Default for Fonts {
+    fn default() -> Self {
+        Fonts { database: installed() }
+    }
+}
+
+impl Fonts {
+    /// No fonts at all.
+    pub fn none() -> Self {
+        Fonts { database: Arc::new(Database::new()) }
+    }
+
+    /// These and all fonts of a file or a folder. What cannot be read is left out.
+    pub fn and(mut self, path: &Path) -> Self {
+        let database = Arc::make_mut(&mut self.database);
+        if path.is_dir() {
+            database.load_fonts_dir(path);
+        } else {
+            // Not a font: whoever asks for it by name hears so then.
+            drop(database.load_font_file(path));
+        }
+        self
+    }
+
+    /// All of them, for the renderer.
+    pub fn database(&self) -> Arc<Database> {
+        self.database.clone()
+    }
+
+    /// The installed family that a name means: itself, else the first of its kin, else any.
+    pub fn family(&self, name: &str) -> Option<String> {
+        let has = |family: &&str| {
+            let families = &[Family::Name(family)];
+            self.database.query(&Query { families, ..Query::default() }).is_some()
+        };
+        let kin = std::iter::once(name).chain(kin(name).iter().copied());
+        let any = || {
+            let mut faces = self.database.faces();
+            faces.find_map(|face| face.families.first()).map(|(family, _)| family.clone())
+        };
+        kin.chain(FALL_BACK.iter().copied()).find(has).map(str::to_owned).or_else(any)
+    }
+
+    /// The first character of a text that no font can show.
+    pub fn missing(&self, text: &str) -> Option<char> {
+        let needs_none = |it: char| it.is_whitespace() || it.is_control() || is_invisible(it);
+        let mut missing: BTreeSet<char> = text.chars().filter(|&it| !needs_none(it)).collect();
+        for face in self.database.faces() {
+            if missing.is_empty() {
+                return None;
+            }
+            self.database.with_face_data(face.id, |data, index| {
+                if let Ok(font) = skrifa::FontRef::from_index(data, index) {
+                    let glyphs = font.charmap();
+                    missing.retain(|&it| glyphs.map(it).is_none());
+                }
+            });
+        }
+        text.chars().find(|it| missing.contains(it))
+    }
+}
+
+/// Joiners, marks of direction and variation selectors, which need no glyph.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
+const FALL_BACK: &[&str] = &["DejaVu Sans", "Noto Sans", "Liberation Sans"];
+const SONG: &[&str] = &[
+    "SimSun",
+    "NSimSun",
+    "Noto Serif CJK SC",
+    "Noto Serif SC",
+    "Source Han Serif SC",
+    "AR PL UMing CN",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK SC",
+    "Droid Sans Fallback",
+];
+const HEI: &[&str] = &[
+    "SimHei",
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+];
+const KAI: &[&str] = &[
+    "KaiTi",
+    "SimKai",
+    "AR PL UKai CN",
+    "AR PL KaitiM GB",
+    "Noto Serif CJK SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK SC",
+];
+const TRADITIONAL: &[&str] = &[
+    "Noto Sans CJK TC",
+    "Noto Sans TC",
+    "Source Han Sans TC",
+    "AR PL UMing TW",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK SC",
+    "Droid Sans Fallback",
+];
+
+/// What stands in for the fonts that URLs name.
+fn kin(name: &str) -> &'static [&'static str] {
+    match name {
+        "simsun" | "simfang" => SONG,
+        "simhei" | "simyou" | "sc" => HEI,
+        "simkai" | "simli" => KAI,
+        "tc" => TRADITIONAL,
+        "arial" => &["Arial", "Liberation Sans", "Arimo", "DejaVu Sans"],
+        "helvetica" => &["Helvetica", "Nimbus Sans", "Liberation Sans", "DejaVu Sans"],
+        "georgia" => &["Georgia", "Gelasio", "DejaVu Serif"],
+        "roman" => &["Times New Roman", "Liberation Serif", "Tinos", "DejaVu Serif"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_mean_installed_families() {
+        let fonts = Fonts::default();
+        let known = [
+            "simsun",
+            "simhei",
+            "simkai",
+            "simli",
+            "simyou",
+            "simfang",
+            "sc",
+            "tc",
+            "arial",
+            "georgia",
+            "helvetica",
+            "roman",
+        ];
+        for name in known {
+            assert!(!kin(name).is_empty(), "{name}");
+            assert!(fonts.family(name).is_some(), "{name}: no font is installed");
+        }
+        assert_eq!(fonts.family("DejaVu Serif").as_deref(), Some("DejaVu Serif"));
+        assert_eq!(Fonts::none().family("arial"), None);
+    }
+
+    #[test]
+    fn characters_without_a_glyph_are_found() {
+        let fonts = Fonts::default();
+        assert_eq!(fonts.missing("Hello, W\u{f6}rld\n\u{200b}"), None);
+        assert_eq!(fonts.missing("a\u{10fffd}"), Some('\u{10fffd}'));
+        assert_eq!(Fonts::none().missing("a"), Some('a'));
+    }
+
+    #[test]
+    fn configured_fonts_are_added() {
+        let folder = tempfile::tempdir().unwrap();
+        let face = installed().faces().next().cloned().expect("no font is installed");
+        let bytes = installed().with_face_data(face.id, |data, _| data.to_vec()).unwrap();
+        std::fs::write(folder.path().join("one.ttf"), &bytes).unwrap();
+        let family = Some(face.families[0].0.clone());
+        assert_eq!(Fonts::none().and(folder.path()).family("x"), family);
+        assert_eq!(Fonts::none().and(&folder.path().join("one.ttf")).family("x"), family);
+        assert_eq!(Fonts::none().and(&folder.path().join("none.ttf")).family("x"), None);
+    }
+}
