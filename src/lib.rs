@@ -16,6 +16,7 @@ pub mod tls;
 
 // Layer 2: machines with sockets, files and threads.
 pub mod geo;
+pub mod image;
 pub mod listen;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,3 @@
+//! Images on the fly.
+
+pub mod workers;
