@@ -85,10 +85,7 @@ fn stand_back(priority: Priority) -> io::Result<()> {
 }
 
 fn limit(resource: Resource, most: u64) -> io::Result<()> {
-    Ok(rustix::process::setrlimit(
-        resource,
-        Rlimit { current: Some(most), maximum: Some(most) },
-    )?)
+    Ok(rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;

@@ -190,8 +190,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, b"shared").unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
-        let message =
-            Welcome { slot: 6, memory: 1, largest_output: 2, priority: Priority::Normal };
+        let message = Welcome { slot: 6, memory: 1, largest_output: 2, priority: Priority::Normal };
         welcome(&near, &message, file.as_fd()).unwrap();
         let (received, copy) = welcomed(&far).unwrap();
         assert_eq!(received, message);

@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Pid;
 
+use super::Settings;
 use super::counters::COUNTERS;
 use super::frame::{self, LONGEST_HEAD, LONGEST_ORDER, Welcome, Word};
 use super::lease::{Farewell, Worker};
 use super::pool::Shared;
 use super::slot::Slot;
-use super::Settings;
 
 /// How long a worker may take to prepare itself.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -41,7 +41,12 @@ const JOB_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause after workers that could not even start.
 const START_PAUSE: Duration = Duration::from_secs(30);
 
-/// What is executed as a worker. Its environment is empty but for what stands here.
+/// The allocator of `main.rs` reserves a gibibyte of addresses by default, which would be all that a
+/// worker may have.
+const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "64MiB");
+
+/// What is executed as a worker. Its environment is empty but for what stands here,
+/// and a word to the allocator.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// The program.
@@ -68,6 +73,7 @@ impl Launch {
         command
             .args(&self.arguments)
             .env_clear()
+            .env(ALLOCATOR.0, ALLOCATOR.1)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::from(socket))
             .stdout(Stdio::null())
@@ -177,8 +183,8 @@ fn start(shared: &Shared, launch: &Launch) -> Result<Started, String> {
     let welcome = welcome(settings)?;
     let slot = Slot::create(welcome.slot).map_err(|error| told("no slot", error))?;
     let spawned = launch.command(far).spawn();
-    let child =
-        spawned.map_err(|error| told(&format!("{} cannot run", launch.program.display()), error))?;
+    let child = spawned
+        .map_err(|error| told(&format!("{} cannot run", launch.program.display()), error))?;
     let greeted = frame::welcome(&near, &welcome, slot.file())
         .map_err(|error| told("no greeting", error))
         .and_then(|()| hear_ready(shared, &near));

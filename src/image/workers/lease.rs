@@ -1,7 +1,7 @@
 //! One worker as the job sees it that holds it.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, mpsc};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::process::{Pid, Resource, Rlimit};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -149,13 +149,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits for the worker's word.
+    /// Waits for the worker's word, on whatever runtime this job came from.
     async fn hear(&self) -> io::Result<Word> {
-        let socket = AsyncFd::with_interest(self.socket.as_fd(), Interest::READABLE)?;
+        let socket = UnixStream::from_std(self.socket.try_clone()?.into())?;
         loop {
-            let mut ready = socket.readable().await?;
-            if let Ok(word) = ready.try_io(|socket| frame::receive(socket.get_ref())) {
-                return word;
+            socket.readable().await?;
+            match socket.try_io(Interest::READABLE, || frame::receive(&socket)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                word => return word,
             }
         }
     }

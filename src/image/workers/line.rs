@@ -180,8 +180,9 @@ impl<W> Line<W> {
     /// share and more than `jobs`, those of the site that wants in.
     fn make_room(&mut self, jobs: usize) -> bool {
         let lanes = self.turns.iter().filter_map(|site| Some((*site, self.lanes.get(site)?)));
-        let Some((site, most)) =
-            lanes.max_by_key(|(_, lane)| lane.waiting.len()).map(|(site, lane)| (site, lane.jobs()))
+        let Some((site, most)) = lanes
+            .max_by_key(|(_, lane)| lane.waiting.len())
+            .map(|(site, lane)| (site, lane.jobs()))
         else {
             return false;
         };
