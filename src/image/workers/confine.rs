@@ -165,13 +165,22 @@ fn calls(socket: BorrowedFd) -> Result<Rules, seccompiler::BackendError> {
     for call in [libc::SYS_sendto, libc::SYS_recvfrom] {
         rules.insert(call, vec![SeccompRule::new(vec![node.clone(), plain.clone()])?]);
     }
+    // Naming threads, and memory, as the allocator does.
+    let mut names = Vec::new();
+    for what in [libc::PR_SET_NAME, libc::PR_SET_VMA] {
+        names.push(SeccompRule::new(vec![when(0, Op::Eq, what.unsigned_abs().into())?])?);
+    }
+    rules.insert(libc::SYS_prctl, names);
+    // In builds that check themselves, the library looks whether what it closes is open.
+    let open = when(1, Op::Eq, libc::F_GETFD.unsigned_abs().into())?;
+    rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![open])?]);
     // `abort` signals itself.
     let oneself = when(0, Op::Eq, u64::from(std::process::id()))?;
     rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![oneself])?]);
     Ok(rules)
 }
 
-/// What it takes to start and end a thread, and to give it a name.
+/// What it takes to start and end a thread.
 fn thread_calls() -> Result<Rules, seccompiler::BackendError> {
     let mut rules = Rules::new();
     for call in [libc::SYS_clone3, libc::SYS_set_robust_list, libc::SYS_rseq] {
@@ -180,8 +189,6 @@ fn thread_calls() -> Result<Rules, seccompiler::BackendError> {
     let thread = (libc::CLONE_THREAD | libc::CLONE_VM | libc::CLONE_SIGHAND).unsigned_abs().into();
     let same_process = when(0, Op::MaskedEq(thread), thread)?;
     rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![same_process])?]);
-    let name = when(0, Op::Eq, libc::PR_SET_NAME.unsigned_abs().into())?;
-    rules.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![name])?]);
     Ok(rules)
 }
 

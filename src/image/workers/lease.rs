@@ -215,7 +215,7 @@ impl Worker {
                 tracing::warn!("an image worker used up its processor time");
                 return WorkerFault::TimedOut;
             }
-            Ok(Ok(status)) if error.kind() == io::ErrorKind::UnexpectedEof => status.to_string(),
+            Ok(Ok(status)) if hung_up(&error) => status.to_string(),
             _ => error.to_string(),
         };
         tracing::warn!("an image worker failed: {how}");
@@ -227,4 +227,10 @@ impl Worker {
         // Without a keeper the pool is at its end.
         let _ = self.farewell.send(Farewell::Failed { jobs, tell });
     }
+}
+
+/// Whether an error means that the other side is no more.
+fn hung_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }

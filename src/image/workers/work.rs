@@ -74,6 +74,8 @@ fn ready<H>(
     let slot = Slot::open(file, welcome.slot).map_err(|error| told("the slot", error))?;
     let handler = prepare()?;
     let last_words = listen_to_panics();
+    // The clock's first reading looks for a shorter way into the kernel, and may not do so later.
+    cpu_time();
     confine::close(socket.as_fd(), threads).map_err(|error| told("the filter", error))?;
     frame::send(socket, &Word::Ready).map_err(|error| told("the node", error))?;
     let (input, output) = (Vec::new(), Vec::new());

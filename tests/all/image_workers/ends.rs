@@ -17,9 +17,27 @@ fn of(process: u32, file: &str) -> Option<String> {
     std::fs::read_to_string(format!("/proc/{process}/{file}")).ok()
 }
 
-/// Whether a process runs: neither reaped nor a zombie.
+/// The threads of a process, as files to read with [`of`]; none once it is reaped.
+fn threads(process: u32) -> Vec<String> {
+    let Ok(folder) = std::fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
+    let names = folder.map_while(Result::ok).map(|it| it.file_name().into_string().unwrap());
+    names.map(|name| format!("task/{name}")).collect()
+}
+
+/// The thread that plays the worker, beside that of the test harness.
+fn player(process: u32) -> String {
+    let named = |thread: &String| {
+        of(process, &format!("{thread}/comm")).is_some_and(|name| name == "brink-image\n")
+    };
+    threads(process).into_iter().find(named).unwrap()
+}
+
+/// Whether a process runs: neither reaped nor a zombie, not in part either.
 fn runs(process: u32) -> bool {
-    of(process, "status").is_some_and(|status| !status.contains("State:\tZ"))
+    let alive = |thread: &String| {
+        of(process, &format!("{thread}/status")).is_some_and(|it| !it.contains("State:\tZ"))
+    };
+    threads(process).iter().any(alive)
 }
 
 fn kill(process: u32, signal: Signal) {
@@ -31,9 +49,11 @@ fn kill(process: u32, signal: Signal) {
 async fn a_worker_has_next_to_nothing() {
     let pool = pool(settings());
     let worker = pid(&pool).await;
-    let status = of(worker, "status").unwrap();
-    for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "Name:\tbrink-image"] {
-        assert!(status.contains(line), "{line} in {status}");
+    for thread in threads(worker) {
+        let status = of(worker, &format!("{thread}/status")).unwrap();
+        for line in ["Seccomp:\t2", "NoNewPrivs:\t1"] {
+            assert!(status.contains(line), "{line} in {status}");
+        }
     }
     let limits = of(worker, "limits").unwrap();
     for (name, most) in [
@@ -57,7 +77,8 @@ async fn a_worker_has_next_to_nothing() {
 async fn workers_stand_back_as_told() {
     for (priority, policy) in [(Priority::Idle, "5"), (Priority::Low, "0")] {
         let pool = pool(Settings { priority, ..settings() });
-        let stat = of(pid(&pool).await, "stat").unwrap();
+        let worker = pid(&pool).await;
+        let stat = of(worker, &format!("{}/stat", player(worker))).unwrap();
         // Behind the name, which may hold anything: nice is field 19, the policy 41.
         let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
         assert_eq!(fields[19 - 3], "19");
