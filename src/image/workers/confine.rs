@@ -149,16 +149,17 @@ fn calls(socket: BorrowedFd) -> Result<Rules, seccompiler::BackendError> {
         libc::SYS_close,
         libc::SYS_exit,
         libc::SYS_exit_group,
-        // Nothing to read or write is open but the socket, the slot and nowhere.
-        libc::SYS_read,
-        libc::SYS_write,
     ] {
         rules.insert(call, Vec::new());
     }
-    // No memory becomes code.
+    // No memory becomes code, and no file that the node left open becomes memory.
     let no_code = when(2, Op::MaskedEq(libc::PROT_EXEC.unsigned_abs().into()), 0)?;
-    rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![no_code.clone()])?]);
+    let no_file = when(4, Op::Eq, u32::MAX.into())?;
+    rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![no_code.clone(), no_file])?]);
     rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![no_code])?]);
+    // Last words, which nobody hears.
+    let stderr = when(0, Op::Eq, libc::STDERR_FILENO.unsigned_abs().into())?;
+    rules.insert(libc::SYS_write, vec![SeccompRule::new(vec![stderr])?]);
     // To the node, without an address.
     let node = when(0, Op::Eq, u64::from(socket.as_raw_fd().unsigned_abs()))?;
     let plain = SeccompCondition::new(4, Len::Qword, Op::Eq, 0)?;
@@ -210,6 +211,9 @@ mod tests {
         rules.extend(thread_calls().unwrap());
         for call in [
             libc::SYS_openat,
+            libc::SYS_read,
+            libc::SYS_pread64,
+            libc::SYS_pwrite64,
             libc::SYS_socket,
             libc::SYS_connect,
             libc::SYS_execve,

@@ -234,3 +234,80 @@ fn hung_up(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantity::Span;
+
+    /// A worker that is no process, what it will tell its keeper, and its end of the conversation.
+    fn impostor() -> (Worker, mpsc::Receiver<Farewell>, OwnedFd) {
+        let (socket, far) = frame::pair().unwrap();
+        let slot = Arc::new(Slot::create(2 << 20).unwrap());
+        let (farewell, told) = mpsc::channel();
+        let pid = rustix::process::getpid();
+        let (jobs, cpu, warm) = (0, Duration::ZERO, 0);
+        (Worker { socket, slot, pid, farewell, jobs, cpu, warm }, told, far)
+    }
+
+    /// The limit is for the process that runs the tests; nobody is to be killed by it.
+    fn settings() -> Settings {
+        Settings {
+            cpu_limit: Span::seconds(1 << 30),
+            largest_output: crate::quantity::Size::kib(4),
+            ..Settings::default()
+        }
+    }
+
+    fn over(number: u32, end: End) -> Word {
+        Word::Over { number, cpu_micros: 1500, end }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_true_costs_the_worker() {
+        for (word, what) in [
+            (Word::Ready, "an answer that is none"),
+            (over(1, End::Done { head: 0, body: 0 }), "another job"),
+            (over(0, End::Done { head: 0, body: 4097 }), "impossible"),
+            (over(0, End::Done { head: LONGEST_HEAD + 1, body: 0 }), "impossible"),
+            (over(0, End::Done { head: usize::MAX, body: usize::MAX }), "impossible"),
+            (over(0, End::Panicked(usize::MAX)), "impossible"),
+        ] {
+            let (worker, told, far) = impostor();
+            frame::send(&far, &word).unwrap();
+            let (result, back) = worker.job(b"order", &[], &settings()).await;
+            let how = result.unwrap_err().to_string();
+            assert!(how.contains(what), "{word:?}: {how}");
+            assert!(back.is_none(), "{word:?}");
+            assert!(matches!(told.recv(), Ok(Farewell::Failed { jobs: 0, .. })), "{word:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_good_order_is_taken_and_charged() {
+        let (worker, _told, far) = impostor();
+        let copy = Slot::open(worker.slot.file().try_clone_to_owned().unwrap(), 2 << 20).unwrap();
+        let other_side = async {
+            let job: Job = frame::receive(&far).unwrap();
+            copy.write([b"head".as_slice(), b"body"]).unwrap();
+            frame::send(&far, &over(job.number, End::Done { head: 4, body: 4 })).unwrap();
+        };
+        let settings = settings();
+        // The job is polled first, and its message is there when the other side is.
+        let ((result, back), ()) =
+            tokio::join!(biased; worker.job(b"", &[], &settings), other_side);
+        assert_eq!(result, Ok(Done { head: b"head".into(), body: Bytes::from_static(b"body") }));
+        assert_eq!(back.map(|it| (it.jobs, it.cpu)), Some((1, Duration::from_micros(1500))));
+    }
+
+    #[tokio::test]
+    async fn who_speaks_unasked_is_not_idle() {
+        let (worker, _told, far) = impostor();
+        assert!(worker.is_idle());
+        frame::send(&far, &Word::Ready).unwrap();
+        assert!(!worker.is_idle());
+        assert!(worker.is_idle());
+        drop(far);
+        assert!(!worker.is_idle());
+    }
+}

@@ -66,8 +66,6 @@ async fn a_worker_has_next_to_nothing() {
         let hard = line[name.len()..].split_whitespace().nth(1).unwrap();
         assert_eq!(hard, most.to_string(), "{name}");
     }
-    // Standard input, output and error, the socket, the slot, and the folder that is read.
-    assert_eq!(ask(&pool, "files").await, "6");
     let environment = ask(&pool, "environment").await;
     assert_eq!(environment.matches("\", \"").count(), 2, "two variables: {environment}");
     assert_eq!(of(worker, "oom_score_adj").unwrap().trim(), "1000");

@@ -45,20 +45,11 @@ async fn failing_costs_one_job() {
 #[tokio::test]
 async fn reaching_out_is_death() {
     let pool = pool(settings());
-    for order in ["open", "create", "connect", "listen", "run", "thread", "signal"] {
+    for order in ["open", "create", "read", "forge", "connect", "listen", "run", "thread", "signal"]
+    {
         costs_itself_alone(&pool, order, "SIGSYS").await;
     }
     assert!(!std::path::Path::new("/tmp/by-a-worker").exists());
-}
-
-#[tokio::test]
-async fn lying_to_the_node_costs_one_job() {
-    let pool = Pool::new(&settings(), worker("forging")).unwrap();
-    for _ in 0..3 {
-        let before = pid(&pool).await;
-        crash(run(&pool, "forge").await);
-        assert_ne!(pid(&pool).await, before);
-    }
 }
 
 #[tokio::test]

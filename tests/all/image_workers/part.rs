@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -47,27 +47,20 @@ fn play_node() {
 
 fn play_worker(part: &str) -> i32 {
     let threads = if part == "threads" { Threads::Allowed } else { Threads::Forbidden };
-    // What a handler should never have: the node's socket.
-    let forge = (part == "forging")
-        .then(|| File::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap()));
+    // Open from before: the node's socket by another number, and a file.
+    let mut socket = File::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
+    let mut file = File::open("/proc/self/status").unwrap();
     let code = work(threads, || match part {
         "unfit" => Err("no font was found".into()),
         "gone" => std::process::exit(7),
-        _ => {
-            let files = std::fs::read_dir("/proc/self/fd").unwrap().count();
-            Ok(move |order: &[u8], inputs: &[&[u8]], out: &mut Vec<u8>| {
-                let order = std::str::from_utf8(order).unwrap();
-                match (order, &forge) {
-                    ("files", _) => files.to_string().into_bytes(),
-                    ("forge", Some(socket)) => {
-                        let mut socket = socket;
-                        socket.write_all(&[1, 2, 3]).unwrap();
-                        Vec::new()
-                    }
-                    _ => obey(order, inputs, out),
-                }
-            })
-        }
+        _ => Ok(move |order: &[u8], inputs: &[&[u8]], out: &mut Vec<u8>| {
+            match std::str::from_utf8(order).unwrap() {
+                "forge" => socket.write_all(&[1, 2, 3]).unwrap(),
+                "read" => drop(file.read_to_end(out).unwrap()),
+                order => return obey(order, inputs, out),
+            }
+            Vec::new()
+        }),
     });
     i32::from(code != ExitCode::SUCCESS)
 }
