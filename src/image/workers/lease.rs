@@ -275,11 +275,13 @@ mod tests {
         ] {
             let (worker, told, far) = impostor();
             frame::send(&far, &word).unwrap();
+            let keeper = std::thread::spawn(move || told.recv());
             let (result, back) = worker.job(b"order", &[], &settings()).await;
             let how = result.unwrap_err().to_string();
             assert!(how.contains(what), "{word:?}: {how}");
             assert!(back.is_none(), "{word:?}");
-            assert!(matches!(told.recv(), Ok(Farewell::Failed { jobs: 0, .. })), "{word:?}");
+            let last = keeper.join().unwrap();
+            assert!(matches!(last, Ok(Farewell::Failed { jobs: 0, .. })), "{word:?}");
         }
     }
 
