@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::workers;
 use crate::serve::rules;
 use crate::setting::Complaint;
 use crate::site::Diagnostic;
@@ -36,6 +37,8 @@ pub struct NodeConfig {
     pub rules: rules::Settings,
     /// The databases that tell where clients are.
     pub geo: geo::Settings,
+    /// What image work may cost.
+    pub images: workers::Settings,
     /// What the node tells of itself.
     pub telemetry: telemetry::Settings,
     /// Where the site documents are.
@@ -56,6 +59,7 @@ impl Default for NodeConfig {
             upstream: upstream::NodeSettings::default(),
             rules: rules::Settings::default(),
             geo: geo::Settings::default(),
+            images: workers::Settings::default(),
             telemetry: telemetry::Settings::default(),
             sites: site::Settings::default(),
             admin: admin::Settings::default(),
@@ -144,6 +148,7 @@ impl NodeConfig {
             ("upstream", self.upstream.validate()),
             ("rules", self.rules.validate()),
             ("geo", self.geo.validate()),
+            ("images", self.images.validate()),
             ("telemetry", self.telemetry.validate()),
             ("sites", self.sites.validate()),
             ("admin", self.admin.validate()),

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod signature;
 pub mod spec;
 pub mod steps;
+pub mod workers;
 
 pub use error::{Error, ErrorKind};
 pub use settings::Settings;

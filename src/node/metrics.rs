@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::image::workers;
 use crate::listen::Meters;
 use crate::node::Node;
 use crate::serve::rules;
@@ -47,6 +48,7 @@ pub(super) fn register(registry: &mut Registry, node: &Node) {
     purges(registry, node);
     fills(registry, node);
     edge_rules(registry);
+    image_work(registry);
     origins(registry, node);
 }
 
@@ -278,6 +280,33 @@ fn edge_rules(registry: &mut Registry) {
     registry.counters("edge_rules_steps", "Steps that customers' rules took.", move |samples| {
         samples.push(&[], counters.steps.sum())
     });
+}
+
+fn image_work(registry: &mut Registry) {
+    let counters = &workers::counters::COUNTERS;
+    registry.counters("image_jobs", "Work on images, by how it went.", |samples| {
+        for (outcome, counter) in [
+            ("done", &counters.done),
+            ("busy", &counters.busy),
+            ("timed_out", &counters.timed_out),
+            ("crashed", &counters.crashed),
+            ("unavailable", &counters.unavailable),
+            ("too_large", &counters.too_large),
+        ] {
+            samples.push(&[("outcome", outcome)], counter.sum());
+        }
+    });
+    registry.gauge("image_jobs_waiting", "Images that wait for a worker.", &counters.waiting);
+    registry.counters("image_cpu_milliseconds", "Processor time of work on images.", |samples| {
+        samples.push(&[], counters.cpu_micros.sum() / 1000);
+    });
+    for (name, help, counter) in [
+        ("image_workers_started", "Image workers started.", &counters.started),
+        ("image_workers_worn", "Those replaced after their number of jobs.", &counters.worn),
+        ("image_workers_lost", "Those that failed or were killed.", &counters.lost),
+    ] {
+        registry.counter(name, help, counter);
+    }
 }
 
 fn fills(registry: &mut Registry, node: &Node) {

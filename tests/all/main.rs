@@ -3,6 +3,11 @@
 // A failed test is a panic by design, in the kit as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+/// That of the program, so that image workers, which this program plays as well, allocate as they do
+/// there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[path = "../kit/mod.rs"]
 mod kit;
 
@@ -16,6 +21,7 @@ mod faults;
 mod geo;
 mod guard;
 mod http2;
+mod image_workers;
 mod inspect;
 mod interim;
 mod kit_itself;
