@@ -77,7 +77,7 @@ impl Outcome {
 }
 
 /// So many actions come without further room.
-const EXPECTED: usize = 8;
+const EXPECTED: usize = 16;
 
 /// Why a rule stops before its end.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -61,58 +61,61 @@ fn over_and_over(condition: &str) -> String {
 
 /// All sets by name.
 pub fn sets() -> Vec<(&'static str, String)> {
-    let nested = |count: usize, start: &str, middle: &str, end: &str| {
-        format!("{}{middle}{}", start.repeat(count), end.repeat(count))
-    };
-    let deep = nested(14, "$LOWER($UPPER(", "$_BODY", "))");
-    let pcalls = nested(28, "$PCALL(", "$DIVIDE(1,0)", ")");
-    let members: Vec<String> = (0..2000).map(|number| format!("\"m{number}\"")).collect();
-    let members = format!("http.request.body.raw in {{ {} }}", members.join(" "));
-    let edits = |edit: &str, look: &str| rules(250, edit) + &over_and_over(look);
+    [searches(), parts(), growth(), actions(), looks()].concat()
+}
+
+type Sets = Vec<(&'static str, String)>;
+
+/// Patterns that need ever new states, and many of them.
+fn searches() -> Sets {
+    let match_body = |pattern: &str| rules(40, &format!("$WHEN($MATCH($_BODY,'{pattern}'))/x"));
+    let capture = |pattern: &str| rules(40, &format!("$CAPTURE($_BODY,'{pattern}')$WHEN($1.1)/x"));
+    let optional = "(b?)".repeat(95);
     vec![
-        ("40 patterns", rules(40, "$WHEN($MATCH($_BODY,'[ab]*a[ab]{470}c{n}'))/x")),
-        ("40 patterns, small", rules(40, "$WHEN($MATCH($_BODY,'[ab]*a[ab]{14}c{n}'))/x")),
-        (
-            "40 patterns, groups",
-            rules(40, "$CAPTURE($_BODY,'([ab]*)a[ab]{460}(c{n})')$WHEN($1.1)/x"),
-        ),
-        (
-            "40 patterns, nested",
-            rules(40, "$WHEN($MATCH($_BODY,'((((a|b)*)*)*c|((a*)*b*)*)*d{n}'))/x"),
-        ),
-        (
-            "a hundred groups",
-            rules(
-                40,
-                &format!("$CAPTURE($_BODY,'(a|b)*{}c{{n}}')$WHEN($1.1)/x", "(b?)".repeat(95)),
-            ),
-        ),
+        ("40 patterns", match_body("[ab]*a[ab]{470}c{n}")),
+        ("40 patterns, small", match_body("[ab]*a[ab]{14}c{n}")),
+        ("40 patterns, nested", match_body("((((a|b)*)*)*c|((a*)*b*)*)*d{n}")),
+        ("40 patterns, groups", capture("([ab]*)a[ab]{460}(c{n})")),
+        ("a hundred groups", capture(&format!("(a|b)*{optional}c{{n}}"))),
         ("2,000 patterns", asking(2000, "http.request.uri.path matches \"[a-f]+x{n}[0-9]*y\"")),
         ("patterns made anew", rules(2000, "$WHEN($MATCH($_URI,'[ab]*a[ab]{100}'$_RANDOM_8))/x")),
-        (
-            "wildcards",
-            asking(
-                200,
-                &format!("http.request.headers[\"x-same\"] wildcard \"*{}b\"", "a".repeat(2000)),
-            ),
-        ),
-        (
-            "many stars",
-            asking(200, &format!("http.request.body.raw wildcard \"{}c\"", "*a".repeat(1000))),
-        ),
-        (
-            "parts of texts",
-            asking(200, &format!("http.request.body.raw contains \"{}b\"", "a".repeat(2000))),
-        ),
+    ]
+}
+
+/// Parts of texts that nearly stand in them.
+fn parts() -> Sets {
+    let same = "http.request.headers[\"x-same\"]";
+    let body = "http.request.body.raw";
+    let nearly = format!("{}b", "a".repeat(2000));
+    let stars = format!("{}c", "*a".repeat(1000));
+    vec![
+        ("wildcards", asking(200, &format!("{same} wildcard \"*{nearly}\""))),
+        ("many stars", asking(200, &format!("{body} wildcard \"{stars}\""))),
+        ("parts of texts", asking(200, &format!("{body} contains \"{nearly}\""))),
         ("parts of texts, short", over_and_over("$MATCH($_BODY,aaaaaaaaaaaaaaaaaaaac)")),
-        ("deep nesting", over_and_over(&format!("$EQ({deep},x)"))),
-        (
-            "too deep nesting",
-            rules(1, &format!("$WHEN($EQ({},x))/x", nested(40, "$LOWER(", "$_URI", ")"))),
-        ),
-        ("chains of $PCALL", over_and_over(&format!("$EQ({pcalls},x)"))),
-        ("growth", rules(2000, "$WHEN($EQ($GSUB($_BODY,a,aaaa,),x))/x")),
-        ("growth that fails", rules(2000, "$WHEN($PCALL($GSUB($_BODY,a,aaaaaaaaaaaa,)))/x")),
+    ]
+}
+
+/// Depth, and texts that grow.
+fn growth() -> Sets {
+    let nested = |count: usize, start: &str, middle: &str, end: &str| {
+        format!("$EQ({}{middle}{},x)", start.repeat(count), end.repeat(count))
+    };
+    let too_deep = nested(40, "$LOWER(", "$_URI", ")");
+    let grow = |by: &str| rules(2000, &format!("$WHEN($EQ($PCALL($GSUB($_BODY,a,{by},)),x))/x"));
+    vec![
+        ("deep nesting", over_and_over(&nested(14, "$LOWER($UPPER(", "$_BODY", "))"))),
+        ("too deep nesting", rules(1, &format!("$WHEN({too_deep})/x"))),
+        ("chains of $PCALL", over_and_over(&nested(28, "$PCALL(", "$DIVIDE(1,0)", ")"))),
+        ("growth", grow("aaaa")),
+        ("growth that fails", grow("aaaaaaaaaaaa")),
+    ]
+}
+
+/// Rules that act, and rules that look at what others did.
+fn actions() -> Sets {
+    let edits = |edit: &str, look: &str| rules(250, edit) + &over_and_over(look);
+    vec![
         ("10,000 rules", rules(10_000, "$ADD_RSP_HEADER(A, {n})")),
         ("2,000 rules, all act", rules(2000, "$ADD_RSP_HEADER(A, {n})")),
         ("rewrite loops", rules(2000, "$WHEN($MATCH($_URI, ^/))/{n}$_URI")),
@@ -120,29 +123,24 @@ pub fn sets() -> Vec<(&'static str, String)> {
         ("headers changed", edits("$ADD_REQ_HEADER(A,1)", "$EQ($_HEADER_x_same,x)")),
         ("arguments removed", edits("$DEL_ARG(z{n})", "$_GET_zz")),
         ("body set", rules(1, "$SET_BODY($_BODY)") + &over_and_over("$EQ($_BODY,x)")),
+    ]
+}
+
+/// Functions and facts that take longer the more there is to look at.
+fn looks() -> Sets {
+    let members: Vec<String> = (0..2000).map(|number| format!("\"m{number}\"")).collect();
+    let members = format!("http.request.body.raw in {{ {} }}", members.join(" "));
+    let groups = vec!["$EQ($1.0,x)"; 40].join(",");
+    let extension = "http.request.uri.path.extension eq";
+    vec![
         ("bodies compared", over_and_over("$NOT($EQ($_BODY,$_BODY))")),
         ("sums", over_and_over("$EQ($MD5($_BODY),x)")),
         ("replacing", over_and_over("$EQ($GSUB($_BODY,a,,),x)")),
         ("escapes", over_and_over("$EQ($UNESCAPE($_HEADER_x_escaped),x)")),
         ("base64", over_and_over("$EQ($ENCODE_BASE64($_BODY),x)")),
         ("arguments", over_and_over("$OR($_GET_zz,$_COOKIE_zz,$_POST_zz)")),
-        (
-            "extensions",
-            asking(
-                2000,
-                "http.request.uri.path.extension eq \"{n}\" or http.request.uri.path.extension eq \"x\"",
-            ),
-        ),
-        (
-            "parts taken out",
-            rules(
-                1000,
-                &format!(
-                    "$CAPTURE(x$_BODY,'.*')$WHEN($OR({}))/x",
-                    vec!["$EQ($1.0,x)"; 40].join(",")
-                ),
-            ),
-        ),
+        ("extensions", asking(2000, &format!("{extension} \"{{n}}\" or {extension} \"x\""))),
+        ("parts taken out", rules(1000, &format!("$CAPTURE(x$_BODY,'.*')$WHEN($OR({groups}))/x"))),
         ("numbers", over_and_over("$EQ($DIVIDE($_TIME,7),x)")),
         ("many members", asking(10, &members)),
     ]

@@ -47,7 +47,7 @@ pub fn change(head: &mut Parts, site: &Site, actions: impl Iterator<Item = Actio
     let mut pace = Pace::default();
     let mut error_pages = Vec::new();
     let (mut removed, mut target, mut caching, mut body) = (Vec::new(), None, Vec::new(), None);
-    let (mut left, mut unknown_origin) = (Vec::new(), None);
+    let (mut left, mut unknown_origin) = (Vec::with_capacity(actions.size_hint().0), None);
     for action in actions {
         match action {
             Action::RemoveArgument(name) => removed.push(name),
@@ -104,20 +104,20 @@ pub fn change_stored(
     actions: Vec<Action>,
 ) -> Option<Arc<Policy>> {
     let (caching, edits): (Vec<_>, Vec<_>) = actions.into_iter().partition(is_of_cache);
-    edit(headers, &edits);
+    edit(headers, edits);
     let made = || Arc::new(caching.iter().fold(policy.clone(), ruled));
     (!caching.is_empty()).then(made)
 }
 
 /// Changes an answer's fields.
-pub fn edit(headers: &mut HeaderMap, edits: &[Action]) {
+pub fn edit(headers: &mut HeaderMap, edits: impl IntoIterator<Item = Action>) {
     for action in edits {
         match action {
             Action::AddResponseHeader(Header { name, value }) => {
-                headers.append(name.clone(), value.clone());
+                headers.append(name, value);
             }
             Action::SetResponseHeader(Header { name, value }) => {
-                headers.insert(name.clone(), value.clone());
+                headers.insert(name, value);
             }
             Action::RemoveResponseHeader(name) => drop(headers.remove(name)),
             _ => {}
@@ -128,7 +128,7 @@ pub fn edit(headers: &mut HeaderMap, edits: &[Action]) {
 /// Parts the answer that a rule makes, if one does, from what happens to any answer.
 pub fn split(actions: Vec<Action>, pace: &mut Pace) -> (Verdict, Vec<Action>) {
     let mut verdict = Verdict::GoOn;
-    let mut edits = Vec::new();
+    let mut edits = Vec::with_capacity(actions.len());
     for action in actions {
         match action {
             Action::Redirect { status, location } => {

@@ -201,14 +201,22 @@ pub fn on_response(
     if let Some(location) = page_for(&error_pages, response.status(), exchange) {
         response = signed(exchange, effects::redirect(302, location));
     }
-    effects::edit(response.headers_mut(), &edits);
+    let failed = response.status().as_u16() >= 400;
+    let is_due = |later: &Arc<Later>| {
+        later.program.has(Phase::Response) || failed && later.program.has(Phase::Error)
+    };
+    let Some(later) = later.filter(is_due) else {
+        effects::edit(response.headers_mut(), edits);
+        response.body_mut().pace(pace);
+        return response;
+    };
+    effects::edit(response.headers_mut(), edits.iter().cloned());
     let phases = [Phase::Response, Phase::Error];
-    for phase in phases.into_iter().take(if response.status().as_u16() < 400 { 1 } else { 2 }) {
-        let Some(later) = later.as_ref().filter(|it| it.program.has(phase)) else { continue };
+    for phase in phases.into_iter().take(if failed { 2 } else { 1 }) {
         let view = later.asking.answered(response.status(), response.headers());
         let outcome = later.run(phase, &view);
         let (verdict, more) = effects::split(outcome.actions, &mut pace);
-        effects::edit(response.headers_mut(), &more);
+        effects::edit(response.headers_mut(), more.iter().cloned());
         edits.extend(more);
         response = match verdict {
             Verdict::GoOn => continue,
@@ -216,7 +224,7 @@ pub fn on_response(
             Verdict::Refuse(refusal) => answer::answer(&serve.name, exchange, refusal),
         };
         // What rules do to the fields of answers holds for their own too.
-        effects::edit(response.headers_mut(), &edits);
+        effects::edit(response.headers_mut(), edits);
         break;
     }
     response.body_mut().pace(pace);
