@@ -282,13 +282,14 @@ mod tests {
         ] {
             let (worker, told, far) = impostor();
             frame::send(&far, &word).unwrap();
-            let keeper = std::thread::spawn(move || told.recv());
+            let keeper = std::thread::spawn(move || {
+                matches!(told.recv(), Ok(Farewell::Failed { jobs: 0, .. }))
+            });
             let (result, back) = worker.job(b"order", &[], &settings()).await;
             let how = result.unwrap_err().to_string();
             assert!(how.contains(what), "{word:?}: {how}");
             assert!(back.is_none(), "{word:?}");
-            let last = keeper.join().unwrap();
-            assert!(matches!(last, Ok(Farewell::Failed { jobs: 0, .. })), "{word:?}");
+            assert!(keeper.join().unwrap(), "{word:?}");
         }
     }
 
