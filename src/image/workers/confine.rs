@@ -135,12 +135,14 @@ fn calls(socket: BorrowedFd) -> Result<Rules, seccompiler::BackendError> {
         libc::SYS_restart_syscall,
         // Looking at itself and at the clock.
         libc::SYS_clock_gettime,
+        libc::SYS_clock_getres,
         libc::SYS_gettimeofday,
         libc::SYS_getcpu,
         libc::SYS_getpid,
         libc::SYS_gettid,
         libc::SYS_getrandom,
         libc::SYS_sched_getaffinity,
+        libc::SYS_sysinfo,
         // Failing in good order.
         libc::SYS_rt_sigaction,
         libc::SYS_rt_sigprocmask,
@@ -158,8 +160,11 @@ fn calls(socket: BorrowedFd) -> Result<Rules, seccompiler::BackendError> {
     rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![no_code.clone(), no_file])?]);
     rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![no_code])?]);
     // Last words, which nobody hears.
-    let stderr = when(0, Op::Eq, libc::STDERR_FILENO.unsigned_abs().into())?;
-    rules.insert(libc::SYS_write, vec![SeccompRule::new(vec![stderr])?]);
+    let mut nowhere = Vec::new();
+    for file in [libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+        nowhere.push(SeccompRule::new(vec![when(0, Op::Eq, file.unsigned_abs().into())?])?);
+    }
+    rules.insert(libc::SYS_write, nowhere);
     // To the node, without an address.
     let node = when(0, Op::Eq, u64::from(socket.as_raw_fd().unsigned_abs()))?;
     let plain = SeccompCondition::new(4, Len::Qword, Op::Eq, 0)?;

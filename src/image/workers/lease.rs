@@ -44,7 +44,7 @@ pub(super) struct Worker {
 pub(super) enum Farewell {
     /// It did its number of jobs.
     Worn,
-    /// A job failed with it, after so many that did not; somebody may wait to hear how it ended.
+    /// It failed, after so many jobs that did not; somebody may wait to hear how it ended.
     Failed { jobs: u32, tell: Option<oneshot::Sender<ExitStatus>> },
 }
 
@@ -60,6 +60,13 @@ impl Worker {
     pub(super) fn is_idle(&self) -> bool {
         frame::receive::<Word>(&self.socket)
             .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Has a worker replaced that failed at rest.
+    pub(super) fn bury(self) {
+        tracing::warn!("an image worker failed at rest");
+        // Without a keeper the pool is at its end.
+        let _ = self.farewell.send(Farewell::Failed { jobs: self.jobs, tell: None });
     }
 
     /// Does one job; the worker comes back if it is fit for another.
@@ -275,13 +282,14 @@ mod tests {
         ] {
             let (worker, told, far) = impostor();
             frame::send(&far, &word).unwrap();
-            let keeper = std::thread::spawn(move || told.recv());
+            let keeper = std::thread::spawn(move || {
+                matches!(told.recv(), Ok(Farewell::Failed { jobs: 0, .. }))
+            });
             let (result, back) = worker.job(b"order", &[], &settings()).await;
             let how = result.unwrap_err().to_string();
             assert!(how.contains(what), "{word:?}: {how}");
             assert!(back.is_none(), "{word:?}");
-            let last = keeper.join().unwrap();
-            assert!(matches!(last, Ok(Farewell::Failed { jobs: 0, .. })), "{word:?}");
+            assert!(keeper.join().unwrap(), "{word:?}");
         }
     }
 

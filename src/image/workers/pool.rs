@@ -101,14 +101,14 @@ impl Pool {
         let deadline = Instant::now() + shared.settings.queue_wait.0;
         loop {
             let mut lease = shared.lease(site, deadline).await?;
-            // One that died while it was free costs nobody a job.
-            if let Some(worker) = lease.worker.take()
-                && worker.is_idle()
-            {
+            let Some(worker) = lease.worker.take() else { continue };
+            if worker.is_idle() {
                 let (result, worker) = worker.job(order, inputs, &shared.settings).await;
                 lease.worker = worker;
                 return result;
             }
+            // It died while it was free, which costs nobody a job.
+            worker.bury();
         }
     }
 
