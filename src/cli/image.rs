@@ -163,3 +163,67 @@ fn as_json(made: &Made, before: usize) -> Value {
         "steps": steps,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::image::encode::{self, How, Target};
+    use crate::image::raster::Raster;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    /// Runs the verb in a folder with a red picture, `a.png`, and a text, `b.png`.
+    fn ran(folder: &Path, words: &[&str]) -> u8 {
+        let how = How {
+            target: Target::Png,
+            quality: 75,
+            effort: Effort::Fast,
+            lossless: false,
+            progressive: false,
+            compress: false,
+        };
+        let red = Raster::filled(80, 60, [255, 0, 0, 255]);
+        let file = encode::still(red, &how, &Default::default()).unwrap();
+        std::fs::write(folder.join("a.png"), file).unwrap();
+        std::fs::write(folder.join("b.png"), "no picture").unwrap();
+        let inside = |word: &&str| match word.ends_with(".png") {
+            true => folder.join(word).display().to_string(),
+            false => (*word).to_owned(),
+        };
+        let line = std::iter::once("image".to_owned()).chain(words.iter().map(inside));
+        run(Line::try_parse_from(line).unwrap().arguments)
+    }
+
+    #[test]
+    fn what_is_made_lies_where_it_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        // The picture marks itself: /a.png.
+        let spec = "/canvas/200x200/watermark/url/L2EucG5n/percent/20/format/png";
+        assert_eq!(ran(folder.path(), &["a.png", spec, "-o", "made.png"]), 0);
+        let made = std::fs::read(folder.path().join("made.png")).unwrap();
+        assert_eq!(made.get(16..24), Some(&[0, 0, 0, 200, 0, 0, 0, 200][..]));
+    }
+
+    #[test]
+    fn exit_codes_tell_bad_pictures_from_bad_circumstances() {
+        let folder = tempfile::tempdir().unwrap();
+        let cases: [(&[&str], u8); 6] = [
+            (&["a.png", "/info"], 0),
+            (&["a.png", "/fw/20", "--explain", "--json"], 0),
+            (&["a.png", "/nonsense/1"], FOUND_WRONG),
+            (&["b.png", "/fw/20"], FOUND_WRONG),
+            (&["none.png", "/fw/20"], COULD_NOT_RUN),
+            (&["a.png", "/fw/20", "-o", "no/such/folder.png"], COULD_NOT_RUN),
+        ];
+        for (words, code) in cases {
+            assert_eq!(ran(folder.path(), words), code, "{words:?}");
+        }
+        assert!(Line::try_parse_from(["image", "a.png", "/fw/20", "--json"]).is_err());
+    }
+}

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use resvg::usvg::fontdb::{Database, Family, Query};
+use resvg::usvg::FontResolver;
+use resvg::usvg::fontdb::{Database, FaceInfo, Family, ID, Query};
 use skrifa::MetadataProvider;
 
 /// Fonts to write with.
@@ -22,6 +23,33 @@ static INSTALLED: LazyLock<Arc<Database>> = LazyLock::new(|| {
 /// The fonts that are installed on this machine, looked up once.
 pub fn installed() -> Arc<Database> {
     INSTALLED.clone()
+}
+
+/// Chooses fonts for the renderer: for a character that the chosen one lacks, the most similar.
+pub fn resolver() -> FontResolver<'static> {
+    FontResolver {
+        select_font: FontResolver::default_font_selector(),
+        select_fallback: Box::new(|character, used, database| similar(character, used, database)),
+    }
+}
+
+/// Of the faces that have the character and were not tried, the one that differs least from the first
+/// that was tried.
+fn similar(character: char, used: &[ID], database: &Database) -> Option<ID> {
+    let wanted = used.first().and_then(|&id| database.face(id))?;
+    let differences = |face: &FaceInfo| {
+        u8::from(face.style != wanted.style)
+            + u8::from(face.weight != wanted.weight)
+            + u8::from(face.stretch != wanted.stretch)
+    };
+    let has = |face: &&FaceInfo| {
+        let glyph = database.with_face_data(face.id, |data, index| {
+            skrifa::FontRef::from_index(data, index).ok()?.charmap().map(character)
+        });
+        glyph.flatten().is_some()
+    };
+    let untried = database.faces().filter(|face| !used.contains(&face.id));
+    untried.filter(has).min_by_key(|face| differences(face)).map(|face| face.id)
 }
 
 impl Default for Fonts {
@@ -185,6 +213,24 @@ mod tests {
         assert_eq!(fonts.missing("Hello, W\u{f6}rld\n\u{200b}"), None);
         assert_eq!(fonts.missing("a\u{10fffd}"), Some('\u{10fffd}'));
         assert_eq!(Fonts::none().missing("a"), Some('a'));
+    }
+
+    #[test]
+    fn what_stands_in_for_a_font_looks_like_it() {
+        let fonts = Fonts::default();
+        let face = |weight: u16| {
+            let mut faces = fonts.database.faces();
+            let found = faces.find(|it| {
+                it.weight.0 == weight && it.families.iter().any(|(name, _)| name == "DejaVu Serif")
+            });
+            found.map(|it| it.id).expect("DejaVu is not installed")
+        };
+        for weight in [400, 700] {
+            let id = similar('a', &[face(weight)], &fonts.database).unwrap();
+            assert!(id != face(weight), "one that was not tried");
+            assert_eq!(fonts.database.face(id).unwrap().weight.0, weight);
+        }
+        assert_eq!(similar('\u{10fffd}', &[face(400)], &fonts.database), None);
     }
 
     #[test]

@@ -82,6 +82,7 @@ fn parse(bytes: &[u8]) -> Result<Tree, usvg::Error> {
             resolve_string: Box::new(|_, _| None),
         },
         fontdb: fonts::installed(),
+        font_resolver: fonts::resolver(),
         ..Options::default()
     };
     Tree::from_str(text, &options)

@@ -4,7 +4,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
 use super::super::error::{Error, ErrorKind};
-use super::super::fonts::Fonts;
+use super::super::fonts::{self, Fonts};
 use super::super::geometry::Size;
 use super::super::raster::{Channels, Raster};
 use super::super::spec::Colour;
@@ -33,7 +33,11 @@ pub fn draw(text: &Text<'_>, fonts: &Fonts, most: Size) -> Result<Option<Raster>
     if let Some(character) = fonts.missing(text.text) {
         return Err(no_font(format!("no font has the character U+{:04X}", u32::from(character))));
     }
-    let options = Options { fontdb: fonts.database(), ..Options::default() };
+    let options = Options {
+        fontdb: fonts.database(),
+        font_resolver: fonts::resolver(),
+        ..Options::default()
+    };
     let tree = Tree::from_str(&document(text, &family), &options)
         .map_err(|why| Error::new(ErrorKind::Fault, format!("the text cannot be drawn: {why}")))?;
     let ink = tree.root().abs_stroke_bounding_box();
@@ -166,6 +170,19 @@ mod tests {
             .collect();
         let gap = columns.iter().position(|&it| it == 0).unwrap();
         assert!(gap < columns.len() / 2, "{gap} of {}", columns.len());
+    }
+
+    #[test]
+    fn chinese_is_written_or_has_no_font() {
+        let chinese = Text { font: "simsun", ..text("\u{4f60}\u{597d}") };
+        match Fonts::default().missing(chinese.text) {
+            // Two characters, each as wide as the font is high.
+            None => assert!(drawn(&chinese).width().abs_diff(64) <= 6),
+            Some(_) => {
+                let error = draw(&chinese, &Fonts::default(), MOST).unwrap_err();
+                assert_eq!(error.message, "no font has the character U+4F60");
+            }
+        }
     }
 
     #[test]
