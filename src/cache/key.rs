@@ -4,7 +4,7 @@
 //! whatever it holds:
 //! ```text
 //! S site u32 | P scheme or nothing | H host | / path | ? query | h name v value | c name v value |
-//! d device | o origin | r text (one per rule of the customer that adds to the key) |
+//! d device | o origin | i image (what is made of it) | r text (one per rule of the customer that adds to the key) |
 //! V name v value (one per field that Vary names)
 //! ```
 //! The host is lower-case, without the scheme's own port and without a trailing dot. Path and query
@@ -158,6 +158,13 @@ impl Question {
         self.hash
     }
 
+    /// The question for what is made of this, told apart by a tag.
+    pub fn derived(&self, tag: &str) -> Question {
+        let mut text = Text(self.text.clone());
+        text.part(b'i', tag.as_bytes());
+        text.finish()
+    }
+
     /// The key, to be kept.
     pub fn to_key(&self) -> Key {
         Key { hash: self.hash, text: Arc::from(&*self.text) }
@@ -293,6 +300,7 @@ impl fmt::Display for Key {
                 b'h' => write!(f, " [field {text}")?,
                 b'c' => write!(f, " [cookie {text}")?,
                 b'd' => write!(f, " [device {text}]")?,
+                b'i' => write!(f, " [image {text}]")?,
                 b'o' => write!(f, " [origin {text}]")?,
                 b'r' => write!(f, " [rule {text}]")?,
                 b'V' => write!(f, " [vary {text}")?,

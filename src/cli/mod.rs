@@ -8,6 +8,7 @@ mod client;
 pub mod demo;
 mod explain;
 mod image;
+mod image_worker;
 mod inspect;
 mod purge;
 mod reload;
@@ -53,6 +54,9 @@ enum Verb {
     Rules(rules::Arguments),
     /// Make of a picture what the edge would make of it, and show the steps.
     Image(Box<image::Arguments>),
+    /// Make pictures for the node that started this process.
+    #[command(hide = true)]
+    ImageWorker,
 }
 
 /// Where a running node listens for orders.
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Verb::Purge(arguments) => purge::run(arguments),
         Verb::Rules(arguments) => rules::run(arguments),
         Verb::Image(arguments) => image::run(*arguments),
+        Verb::ImageWorker => return image_worker::run(),
     };
     ExitCode::from(code)
 }

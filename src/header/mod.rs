@@ -4,6 +4,7 @@
 //! input that the RFC calls invalid. Nothing here decides; `cache` does.
 
 pub mod accept_encoding;
+pub mod accept_image;
 pub mod accept_language;
 pub mod age;
 pub mod cache_control;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use resvg::usvg::FontResolver;
-use resvg::usvg::fontdb::{Database, FaceInfo, Family, ID, Query};
+use resvg::usvg::fontdb::{Database, FaceInfo, Family, ID, Query, Source};
 use skrifa::MetadataProvider;
 
 /// Fonts to write with.
@@ -13,6 +13,9 @@ use skrifa::MetadataProvider;
 pub struct Fonts {
     database: Arc<Database>,
 }
+
+/// The most bytes of fonts that a process holds.
+const HELD_MOST: u64 = 128 << 20;
 
 static INSTALLED: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut database = Database::new();
@@ -62,6 +65,26 @@ impl Fonts {
     /// No fonts at all.
     pub fn none() -> Self {
         Fonts { database: Arc::new(Database::new()) }
+    }
+
+    /// The installed fonts, held in memory as far as [`HELD_MOST`] goes: for a process that will not be
+    /// able to open a file. Each file of several faces is held once.
+    pub fn held() -> Self {
+        let mut database = Database::new();
+        let mut room = HELD_MOST;
+        let mut files = BTreeSet::new();
+        for face in installed().faces() {
+            let Source::File(path) = &face.source else { continue };
+            let size = std::fs::metadata(path).map_or(u64::MAX, |it| it.len());
+            if size > room || !files.insert(path.clone()) {
+                continue;
+            }
+            if let Ok(bytes) = std::fs::read(path) {
+                room -= size;
+                database.load_font_data(bytes);
+            }
+        }
+        Fonts { database: Arc::new(database) }
     }
 
     /// These and all fonts of a file or a folder. What cannot be read is left out.

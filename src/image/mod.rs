@@ -15,6 +15,7 @@ pub mod geometry;
 #[cfg(test)]
 mod geometry_tests;
 pub mod header;
+pub mod job;
 pub mod limits;
 pub mod metadata;
 pub mod params;

@@ -29,6 +29,7 @@ use crate::header::via;
 use crate::listen::{self, Admission, Drain, Front, Stage, notify};
 use crate::node::serving::ServingThread;
 use crate::serve::Serve;
+use crate::serve::images::Workshop;
 use crate::serve::rules;
 use crate::site::{LastGood, Sites, Source, Surroundings};
 use crate::store::{self, Store};
@@ -103,6 +104,8 @@ impl Node {
             clock: clock.clone(),
             log: log.clone(),
             rules: rules::Bench::new(config.rules.clone(), clock.clone()),
+            workshop: Workshop::new(&config.images)
+                .map_err(|error| format!("cannot keep image workers: {error}"))?,
         });
         let sni = sni(&config, source.sites())?;
         let (order, orders) = mpsc::channel(ORDERS_WAITING);

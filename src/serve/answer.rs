@@ -39,6 +39,8 @@ pub struct Refusal {
     pub fields: Vec<(HeaderName, HeaderValue)>,
     /// Whether the connection must close after the answer.
     pub close: bool,
+    /// Whether it is told to programs, whatever the site wants.
+    pub json: bool,
 }
 
 /// Whose fault a refusal is.
@@ -63,12 +65,19 @@ impl Refusal {
             proxy_error: None,
             fields: Vec::new(),
             close: false,
+            json: false,
         }
     }
 
     /// A refusal because the edge itself cannot.
     pub fn edge(status: StatusCode, code: u32, message: impl Into<Cow<'static, str>>) -> Self {
         Refusal { whose: Whose::Edge, ..Refusal::client(status, code, message) }
+    }
+
+    /// The same refusal as JSON.
+    pub fn as_json(mut self) -> Self {
+        self.json = true;
+        self
     }
 
     /// The same refusal with one more field.
@@ -105,7 +114,11 @@ impl From<&Fault> for Refusal {
 /// Makes the response of a refusal and notes it for the log.
 pub fn answer(name: &str, exchange: &mut Exchange, refusal: Refusal) -> Response<Body> {
     let error_id = exchange.request_id.to_str().unwrap_or_default().to_owned();
-    let style = exchange.identity.as_ref().map_or(Errors::Page, |it| it.site.respond.errors);
+    let style = match exchange.identity.as_ref() {
+        _ if refusal.json => Errors::Json,
+        Some(identity) => identity.site.respond.errors,
+        None => Errors::Page,
+    };
     let (content_type, bytes) = match style {
         Errors::Page => {
             let (title, sentence) = words(refusal.status, refusal.whose);

@@ -88,6 +88,28 @@ impl Obtained {
         Obtained { forward_status, ..Obtained::of(What::Stream(Box::new(inbound)), reason) }
     }
 
+    /// Status and fields as they came.
+    pub fn head(&self) -> (StatusCode, &HeaderMap) {
+        match &self.what {
+            What::Entry(entry, _) => (entry.stored.status, &entry.stored.headers),
+            What::Stream(inbound) => (inbound.head.status, &inbound.head.headers),
+        }
+    }
+
+    /// The entry, if it is one.
+    pub fn entry(&self) -> Option<&Arc<Entry>> {
+        match &self.what {
+            What::Entry(entry, _) => Some(entry),
+            What::Stream(_) => None,
+        }
+    }
+
+    /// What was made of it, come by as it was.
+    pub fn made_into(self, entry: Arc<Entry>) -> Self {
+        let (once, further) = (None, Further::default());
+        Obtained { what: What::Entry(entry, None), once, further, ..self }
+    }
+
     /// The same with fields for this client alone, in place of what is stored for all.
     pub fn with(mut self, once: HeaderMap) -> Self {
         self.once = (!once.is_empty()).then(|| Box::new(once));

@@ -24,6 +24,7 @@ pub mod explain;
 mod forward;
 mod head;
 mod identify;
+pub mod images;
 pub mod inspect;
 mod judge;
 mod miss;
@@ -84,6 +85,8 @@ pub struct Serve {
     pub log: AccessLog,
     /// What customers' rules run with.
     pub rules: Arc<rules::Bench>,
+    /// What makes pictures.
+    pub workshop: Arc<images::Workshop>,
 }
 
 impl Handler for Serve {
@@ -137,8 +140,15 @@ impl Serve {
             rules::Course::Answered(response) => return Ok(*response),
             rules::Course::On(policy) => policy,
         };
+        let images = &identity.site.document.images;
+        let wanted = images::wanted(images, &head.method, &mut head.uri, &head.headers)?;
         let mut asked = Asked::new(identity, head, present, policy)?;
-        match plan::plan(self, &asked, !sent.is_end_stream()) {
+        let course = plan::plan(self, &asked, !sent.is_end_stream());
+        if let Some(wanted) = wanted {
+            return Box::pin(images::answer(self, exchange, &mut asked, sent, (course, wanted)))
+                .await;
+        }
+        match course {
             Course::Pass(reason) => {
                 asked.tell_scheme();
                 Box::pin(pass::pass(self, exchange, &mut asked, sent, reason)).await

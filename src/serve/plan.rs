@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use hyper::upgrade::OnUpgrade;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::cache::{self, Intake, Key, Policy, Question, Reason, query};
 use crate::header::present::Present;
@@ -84,6 +85,35 @@ impl Asked {
         self.head.headers.insert(forwarded::X_FORWARDED_PROTO, scheme);
     }
 
+    /// The same for the whole of a file, without some fields.
+    pub fn plainly(&self, without: &[HeaderName]) -> Asked {
+        let mut head = self.head.clone();
+        head.method = Method::GET;
+        for name in without {
+            head.headers.remove(name);
+        }
+        self.with_head(head, self.target.clone())
+    }
+
+    /// A request for another file of the site, by its decoded path; none if it cannot be asked for.
+    pub fn for_path(&self, path: &str) -> Option<Asked> {
+        let encoded: String = utf8_percent_encode(path, PATH).collect();
+        let target = PathAndQuery::try_from(encoded).ok()?;
+        let mut head = self.head.clone();
+        head.method = Method::GET;
+        head.headers.clear();
+        let mut uri = head.uri.into_parts();
+        uri.path_and_query = Some(target.clone());
+        head.uri = Uri::from_parts(uri).ok()?;
+        Some(Asked { ruled: None, ..self.with_head(head, target) })
+    }
+
+    fn with_head(&self, head: Parts, target: PathAndQuery) -> Asked {
+        let (identity, ruled) = (Arc::clone(&self.identity), self.ruled.clone());
+        let present = Present::of(&head.headers);
+        Asked { identity, head, present, upgrade: None, target, ruled }
+    }
+
     /// The site.
     pub fn site(&self) -> &Site {
         &self.identity.site
@@ -152,9 +182,31 @@ pub struct Plan {
     pub range: Option<HeaderValue>,
     /// The client takes only what is stored.
     pub only_if_cached: bool,
+    /// The key of the original, if it is made of one.
+    of: Option<Key>,
 }
 
+/// What a path may hold as it is, of printable ASCII.
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
+
 impl Plan {
+    /// The plan for what is made of this.
+    pub fn derived(&self, tag: &str) -> Plan {
+        Plan {
+            question: self.question.derived(tag),
+            key: OnceLock::new(),
+            range: self.range.clone(),
+            only_if_cached: self.only_if_cached,
+            of: Some(self.key().clone()),
+        }
+    }
+
+    /// The key of the original of what is made; its own of anything else.
+    pub fn original_key(&self) -> Key {
+        self.of.as_ref().unwrap_or_else(|| self.key()).clone()
+    }
+
     /// The key of the URL, to keep.
     pub fn key(&self) -> &Key {
         self.key.get_or_init(|| self.question.to_key())
@@ -177,6 +229,7 @@ pub fn plan(serve: &Serve, asked: &Asked, has_body: bool) -> Course {
             key: OnceLock::new(),
             range: single_range(asked),
             only_if_cached,
+            of: None,
         }),
     }
 }

@@ -17,7 +17,7 @@ use super::release::Release;
 use super::respond::Respond;
 use super::rules::checked_rules;
 use crate::setting::Complaint;
-use crate::{cache, tls, upstream};
+use crate::{cache, image, tls, upstream};
 
 /// One site as its operator describes it, with the preset's defaults filled in.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -45,6 +45,9 @@ pub struct Document {
     /// The site's certificate.
     #[serde(default)]
     pub tls: tls::Settings,
+    /// What is made of images.
+    #[serde(default)]
+    pub images: image::Settings,
     /// How the edge answers.
     #[serde(default)]
     pub respond: Respond,
@@ -116,6 +119,7 @@ impl Document {
         let tables = [
             ("cache", self.cache.validate()),
             ("tls", self.tls.validate()),
+            ("images", self.images.validate()),
             ("respond", self.respond.validate()),
             ("release", self.release.validate()),
         ];

@@ -1,0 +1,17 @@
+//! `brink image-worker`: what a node starts to decode and encode images, confined; nobody else does.
+
+use std::process::ExitCode;
+
+use crate::image::fonts::Fonts;
+use crate::image::job;
+use crate::image::workers::{Threads, work};
+
+/// Works until the node hangs up.
+pub(crate) fn run() -> ExitCode {
+    work(Threads::Forbidden, || {
+        let fonts = Fonts::held();
+        Ok(move |order: &[u8], inputs: &[&[u8]], out: &mut Vec<u8>| {
+            job::handle(&fonts, order, inputs, out)
+        })
+    })
+}
