@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use image::{ImageFormat, ImageReader};
 
-use super::decode::svg;
+use super::decode::{self, svg};
 use super::error::Error;
 use super::limits::Limits;
 
@@ -78,17 +78,19 @@ impl Header {
     pub fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
         limits.check_bytes(bytes.len())?;
         let kind = Kind::of(bytes).ok_or_else(|| Error::not_an_image("this is not an image"))?;
-        let header = match kind {
-            Kind::Jpeg => jpeg(bytes),
-            Kind::Png => png(bytes),
-            Kind::Gif => gif(bytes),
-            Kind::WebP => webp(bytes),
-            Kind::Svg => svg::size(bytes, limits)?.map(|size| still(kind, size)),
-            Kind::Bmp => dimensions(bytes, kind, ImageFormat::Bmp),
-            Kind::Tiff => dimensions(bytes, kind, ImageFormat::Tiff),
-            Kind::Ico => dimensions(bytes, kind, ImageFormat::Ico),
-            Kind::Pnm => dimensions(bytes, kind, ImageFormat::Pnm),
-        };
+        let header = decode::guarded(kind, || {
+            Ok(match kind {
+                Kind::Jpeg => jpeg(bytes),
+                Kind::Png => png(bytes),
+                Kind::Gif => gif(bytes),
+                Kind::WebP => webp(bytes),
+                Kind::Svg => svg::size(bytes, limits)?.map(|size| still(kind, size)),
+                Kind::Bmp => dimensions(bytes, kind, ImageFormat::Bmp),
+                Kind::Tiff => dimensions(bytes, kind, ImageFormat::Tiff),
+                Kind::Ico => dimensions(bytes, kind, ImageFormat::Ico),
+                Kind::Pnm => dimensions(bytes, kind, ImageFormat::Pnm),
+            })
+        })?;
         let header = header.ok_or_else(|| {
             let name = kind.name();
             Error::not_an_image(format!("this {name} image is damaged or ends too early"))

@@ -95,7 +95,10 @@ fn first(decode: impl FnOnce(Each<'_>) -> Result<(), Error>) -> Result<First, Er
 }
 
 /// Runs a decoder. Libraries may panic on what they do not foresee; that costs the one picture.
-fn guarded<T>(kind: Kind, decode: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn guarded<T>(
+    kind: Kind,
+    decode: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err(damaged(kind, "it is damaged")))
 }
 
