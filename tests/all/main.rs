@@ -22,6 +22,7 @@ mod geo;
 mod guard;
 mod http2;
 mod image_workers;
+mod images;
 mod inspect;
 mod interim;
 mod kit_itself;

@@ -290,7 +290,7 @@ pub fn confirmed(serve: &Serve, derived: &Plan, made: &Arc<Entry>, original: &En
     let stored = Stored {
         request_time: of.request_time,
         response_time: of.response_time,
-        lifetimes: of.lifetimes.clone(),
+        lifetimes: of.lifetimes,
         fill_seq: of.fill_seq,
         rest_until: of.rest_until,
         ..made.stored.clone()

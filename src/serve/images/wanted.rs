@@ -18,7 +18,7 @@ pub enum Wanted {
         secret: Option<Box<str>>,
     },
     /// A picture made of an original, or an answer about one.
-    Picture(Picture),
+    Picture(Box<Picture>),
 }
 
 /// A picture to make.
@@ -59,8 +59,8 @@ pub fn wanted(
     let accepted = Accepted::parse(headers);
     if let Some(asked) = params::split(uri.path(), settings.separator) {
         let name = asked.name().map(Box::from);
-        let is_secret = name.as_ref().is_some_and(|name: &Box<str>| {
-            settings.protect == Protect::All && settings.secrets.iter().any(|it| **it == **name)
+        let is_secret = name.as_deref().is_some_and(|name: &str| {
+            settings.protect == Protect::All && settings.secrets.iter().any(|it| it == name)
         });
         if is_secret {
             let original = asked.original.to_owned();
@@ -85,7 +85,7 @@ pub fn wanted(
             Err(error) => return Err(refuse(error)),
         };
         ask_for(uri, &original, rest.as_deref())?;
-        return Ok(Some(Wanted::Picture(picture)));
+        return Ok(Some(Wanted::Picture(Box::new(picture))));
     }
     if settings.query && has_ending(uri.path()) {
         let mut text = uri.query().unwrap_or_default().to_owned();
@@ -98,13 +98,15 @@ pub fn wanted(
         if let Some(taken) = query::take(&text, settings).map_err(refuse)? {
             let path = uri.path().to_owned();
             ask_for(uri, &path, Some(taken.rest.as_str()).filter(|rest| !rest.is_empty()))?;
-            return Ok(Some(Wanted::Picture(Picture::of(taken.spec, settings, accepted, None))));
+            let picture = Picture::of(taken.spec, settings, accepted, None);
+            return Ok(Some(Wanted::Picture(Box::new(picture))));
         }
     }
     if (settings.webp || settings.avif) && has_ending(uri.path()) {
         let picture = Picture::of(Spec::default(), settings, accepted, None);
         if picture.is_adapted() && settings.protect != Protect::All {
-            return Ok(Some(Wanted::Picture(Picture { optional: true, ..picture })));
+            let picture = Picture { optional: true, ..picture };
+            return Ok(Some(Wanted::Picture(Box::new(picture))));
         }
     }
     Ok(Some(Wanted::File { secret: None }))
