@@ -44,6 +44,9 @@ pub struct Settings {
     pub jobs: u32,
     /// How much of workers and queue one site may hold while another waits, in percent. Default: 50.
     pub site_share: u8,
+    /// How much of one core goes into making better, behind the answers, what was made fast and is asked
+    /// for often, in percent; 0: nothing. Default: 25.
+    pub background: u8,
     /// How workers stand to everything else on the machine: "idle", "low" or "normal". Default: "idle".
     pub priority: Priority,
 }
@@ -61,6 +64,7 @@ impl Default for Settings {
             largest_output: Size::mib(32),
             jobs: 1000,
             site_share: 50,
+            background: 25,
             priority: Priority::Idle,
         }
     }
@@ -142,6 +146,12 @@ impl Settings {
             format!("{} is not from 1 to 100", self.site_share),
             "50",
         );
+        object(
+            self.background > 100,
+            "background",
+            format!("{} is more than a core", self.background),
+            "write 0 to 100",
+        );
         complaints
     }
 }
@@ -177,6 +187,7 @@ mod tests {
             ("jobs = 0", "jobs"),
             ("site_share = 0", "site_share"),
             ("site_share = 101", "site_share"),
+            ("background = 101", "background"),
         ] {
             assert_eq!(wrong(text), [field], "{text}");
         }

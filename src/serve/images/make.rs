@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use super::better::{self, Better};
 use super::wanted::Picture;
 use crate::cache::{Key, Parent, Stored};
 use crate::clock::Timestamp;
@@ -25,7 +26,7 @@ use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
 use crate::serve::plan::{Asked, Plan};
 use crate::site::Site;
-use crate::store::{Doom, Entry, Incoming, Store};
+use crate::store::{Doom, Entry, Incoming, Lookup, Store};
 
 /// The code where too many pictures wait to be made.
 pub const BUSY: u32 = 50_310_004;
@@ -69,12 +70,16 @@ pub struct Workshop {
     milliseconds: u64,
     /// Those that are being made.
     under_way: Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
+    /// Those that will be made better.
+    pub(super) better: Better,
+    /// The share of a core for that, in percent.
+    pub(super) background: u8,
     /// What could not be made, by picture and original.
     refused: Mutex<HashMap<(u64, u64), (Refusal, Timestamp)>>,
 }
 
 /// One picture to make, by a task of its own: it is worth while whoever leaves.
-struct Job {
+pub struct Job {
     workshop: Arc<Workshop>,
     store: Arc<Store>,
     site: Arc<Site>,
@@ -84,6 +89,8 @@ struct Job {
     picture: Picture,
     marks: Marks,
     headers: HeaderMap,
+    /// What was made of it fast, which it is to be better than.
+    instead_of: Option<Arc<Entry>>,
 }
 
 /// Takes a job off the list, however it ends.
@@ -105,6 +112,8 @@ impl Workshop {
             pool: Pool::new(settings, workers::Launch::verb("image-worker"))?,
             milliseconds: u64::try_from(settings.time_limit.0.as_millis()).unwrap_or(u64::MAX),
             under_way: Mutex::default(),
+            better: Better::default(),
+            background: settings.background,
             refused: Mutex::default(),
         }))
     }
@@ -133,17 +142,7 @@ impl Workshop {
                 None => {
                     let (done, waiting) = watch::channel(None);
                     under_way.insert(key.clone(), waiting.clone());
-                    let job = Job {
-                        workshop: Arc::clone(self),
-                        store: Arc::clone(&serve.store),
-                        site: Arc::clone(&asked.identity.site),
-                        key: key.clone(),
-                        of: derived.original_key(),
-                        original,
-                        picture: picture.clone(),
-                        marks,
-                        headers: asked.head.headers.clone(),
-                    };
+                    let job = self.job(serve, asked, (derived, original), picture, marks);
                     let clock = serve.clock.clone();
                     tokio::spawn(async move {
                         let outcome = job.run().await;
@@ -165,6 +164,49 @@ impl Workshop {
         outcome.unwrap_or_else(|| Err(Refusal::broken()))
     }
 
+    fn job(
+        self: &Arc<Self>,
+        serve: &Serve,
+        asked: &Asked,
+        (derived, original): (&Plan, Arc<Entry>),
+        picture: &Picture,
+        marks: Marks,
+    ) -> Job {
+        Job {
+            workshop: Arc::clone(self),
+            store: Arc::clone(&serve.store),
+            site: Arc::clone(&asked.identity.site),
+            key: derived.key().clone(),
+            of: derived.original_key(),
+            original,
+            picture: picture.clone(),
+            marks,
+            headers: asked.head.headers.clone(),
+            instead_of: None,
+        }
+    }
+
+    /// Has a picture that was found made better, if it is worth it and its original is in memory.
+    pub(super) fn look_after(
+        self: &Arc<Self>,
+        serve: &Serve,
+        asked: &Asked,
+        (plan, derived): (&Plan, &Plan),
+        picture: &Picture,
+        made: &Arc<Entry>,
+    ) {
+        if !better::is_due(made) || !picture.marks().is_empty() {
+            return;
+        }
+        let Lookup::Found(original) = serve.store.peek(plan.key(), &asked.head.headers) else {
+            return;
+        };
+        if is_of(made, &original) && original.body.whole().is_some() {
+            let job = self.job(serve, asked, (derived, original), picture, Vec::new());
+            self.improve(Job { instead_of: Some(Arc::clone(made)), ..job });
+        }
+    }
+
     /// Has a worker make a picture.
     ///
     /// # Errors
@@ -175,12 +217,13 @@ impl Workshop {
         source: Bytes,
         picture: &Picture,
         marks: &Marks,
+        thorough: bool,
     ) -> Result<Made, Refusal> {
         let order = Order {
             spec: picture.spec.canonical(),
             webp: picture.accepted.webp,
             avif: picture.accepted.avif,
-            thorough: false,
+            thorough,
             pixels: site.document.images.max_pixels,
             milliseconds: self.milliseconds,
             marks: marks.iter().map(|(path, _)| path.clone()).collect(),
@@ -223,20 +266,39 @@ impl Workshop {
 }
 
 impl Job {
-    async fn run(&self) -> Outcome {
+    /// The picture's key.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Makes the picture and stores it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(super) async fn run(&self) -> Outcome {
         let most = self.site.document.images.max_source.0;
         let source = bytes_of(&self.original, most).await?;
+        let (workshop, thorough) = (&self.workshop, self.instead_of.is_some());
         let made =
-            self.workshop.run(&self.site, source.clone(), &self.picture, &self.marks).await?;
+            workshop.run(&self.site, source.clone(), &self.picture, &self.marks, thorough).await?;
+        if let Some(fast) = &self.instead_of
+            && fast.stored.total.is_some_and(|total| total <= made.body.len() as u64)
+        {
+            return Ok(self.store.update(&self.key, fast, better::settled(fast)));
+        }
         // Nothing but the format was to change, and it did not help.
         let made = match self.picture.is_format_alone() && made.body.len() >= source.len() {
             true => Made { media_type: self.media_type(), body: source },
             false => made,
         };
+        let mut stored = self.stored(&made);
+        if !thorough && self.picture.spec.question.is_none() {
+            better::mark(&mut stored);
+        }
         let (entry, mut writer) = self.store.insert(Incoming {
             key: &self.key,
             request_headers: &self.headers,
-            stored: self.stored(&made),
+            stored,
             part: None,
             max_variants: self.site.policy.max_variants,
             doom: Doom::default(),
@@ -265,6 +327,8 @@ impl Job {
             Some(etag) => digest.update(format!("{etag:?}")),
             None => digest.update(original.object_id.to_be_bytes()),
         }
+        // One made better later is another representation.
+        digest.update(crc32c::crc32c(&made.body).to_be_bytes());
         let digest = digest.finalize();
         let start = digest.first_chunk().map_or(0, |bytes: &[u8; 8]| u64::from_be_bytes(*bytes));
         if let Ok(etag) = HeaderValue::try_from(format!("\"{start:016x}\"")) {
@@ -306,8 +370,8 @@ pub fn describe(headers: &mut HeaderMap, made: &Made, picture: &Picture) {
     headers.insert(header::CONTENT_TYPE, made.media_type.clone());
     headers.insert(header::CONTENT_LENGTH, compose::number(made.body.len() as u64));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if picture.varies {
-        headers.append(header::VARY, HeaderValue::from_static("Accept"));
+    for name in &picture.varies {
+        headers.append(header::VARY, HeaderValue::from(name.clone()));
     }
 }
 

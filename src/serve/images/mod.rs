@@ -5,6 +5,7 @@
 //! asks for, `make` has it made by a worker, one for all who ask for the same; `protect` keeps
 //! originals that need a secret.
 
+mod better;
 mod make;
 mod protect;
 mod wanted;
@@ -29,6 +30,9 @@ pub use wanted::{Picture, Wanted, wanted};
 
 /// Says the true code where the original is sent instead of an error (`ignore-error`).
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-gmkerl-err-code");
+/// Asks browsers for hints (RFC 8942), on pages.
+const ACCEPT_CH: HeaderName = HeaderName::from_static("accept-ch");
+const HINTS: &str = "Sec-CH-DPR, Sec-CH-Width";
 /// What a request does not say when an original is fetched to be worked on.
 const NOT_FOR_ORIGINALS: [HeaderName; 7] = [
     header::RANGE,
@@ -83,7 +87,13 @@ async fn file(
 ) -> Result<Response<Body>, Refusal> {
     let obtained = serve.obtain(exchange, asked, plan).await?;
     protect::check(settings(asked), obtained.head().1, secret)?;
-    sent(serve, exchange, asked, obtained)
+    let mut response = sent(serve, exchange, asked, obtained)?;
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if settings(asked).client_hints && is_page {
+        response.headers_mut().append(ACCEPT_CH, HeaderValue::from_static(HINTS));
+    }
+    Ok(response)
 }
 
 /// The same past the cache.
@@ -118,6 +128,8 @@ async fn picture(
     if picture.unknown().is_none() {
         match serve.find(exchange, asked, &derived).await {
             Finding::Usable(entry, judgement) => {
+                let workshop = &serve.workshop;
+                workshop.look_after(serve, asked, (plan, &derived), picture, &entry);
                 return sent(serve, exchange, asked, Obtained::stored(entry, judgement));
             }
             Finding::Refreshable(entry, _) => base = Some(entry),
@@ -192,7 +204,7 @@ async fn unstored(
     if response.status() == StatusCode::OK {
         let body = std::mem::replace(response.body_mut(), Body::empty());
         let source = make::collected(body, most(asked)).await?;
-        let made = serve.workshop.run(asked.site(), source, picture, &marks).await?;
+        let made = serve.workshop.run(asked.site(), source, picture, &marks, false).await?;
         make::describe(response.headers_mut(), &made, picture);
         if asked.head.method != Method::HEAD {
             *response.body_mut() = Body::whole(made.body);

@@ -1,14 +1,21 @@
 //! What a request asks of an image: the original's URL, and what to make of it.
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 
 use crate::header::accept_image::Accepted;
 use crate::image::params::{self, Error, query};
 use crate::image::settings::Protect;
-use crate::image::spec::{Content, Format};
-use crate::image::{Settings, Spec};
+use crate::image::spec::{Content, Format, Quality, SIDE_MOST, Scale};
+use crate::image::{Settings, Spec, density};
 use crate::serve::answer::Refusal;
+
+/// The pixels of the client's screen for each of its lengths.
+pub const SEC_CH_DPR: HeaderName = HeaderName::from_static("sec-ch-dpr");
+/// How wide the picture will be shown, in pixels of the screen.
+pub const SEC_CH_WIDTH: HeaderName = HeaderName::from_static("sec-ch-width");
+/// The client wants few bytes.
+const SAVE_DATA: HeaderName = HeaderName::from_static("save-data");
 
 /// What a request for a site with images is about.
 pub enum Wanted {
@@ -30,8 +37,8 @@ pub struct Picture {
     pub tag: String,
     /// The formats that count for it.
     pub accepted: Accepted,
-    /// Whether it depends on `Accept`.
-    pub varies: bool,
+    /// The fields of the request that it depends on.
+    pub varies: Vec<HeaderName>,
     /// Whether nobody asked for it: the original will do.
     pub optional: bool,
     /// A name behind the separator that may be a secret and not a version.
@@ -56,7 +63,6 @@ pub fn wanted(
     if !settings.enabled || !matches!(*method, Method::GET | Method::HEAD) {
         return Ok(None);
     }
-    let accepted = Accepted::parse(headers);
     if let Some(asked) = params::split(uri.path(), settings.separator) {
         let name = asked.name().map(Box::from);
         let is_secret = name.as_deref().is_some_and(|name: &str| {
@@ -76,11 +82,11 @@ pub fn wanted(
         let spec = params::parse(asked.suffix, settings);
         let original = asked.original.to_owned();
         let picture = match spec {
-            Ok(spec) => Picture::of(spec, settings, accepted, name),
+            Ok(spec) => Picture::of(spec, settings, headers, name),
             // An origin may name a secret that no version has.
             Err(unknown) if name.is_some() && settings.protect != Protect::Off => Picture {
                 unknown: Some(unknown),
-                ..Picture::of(Spec::default(), settings, accepted, name)
+                ..Picture::of(Spec::default(), settings, headers, name)
             },
             Err(error) => return Err(refuse(error)),
         };
@@ -98,12 +104,13 @@ pub fn wanted(
         if let Some(taken) = query::take(&text, settings).map_err(refuse)? {
             let path = uri.path().to_owned();
             ask_for(uri, &path, Some(taken.rest.as_str()).filter(|rest| !rest.is_empty()))?;
-            let picture = Picture::of(taken.spec, settings, accepted, None);
+            let picture = Picture::of(taken.spec, settings, headers, None);
             return Ok(Some(Wanted::Picture(Box::new(picture))));
         }
     }
-    if (settings.webp || settings.avif) && has_ending(uri.path()) {
-        let picture = Picture::of(Spec::default(), settings, accepted, None);
+    let adapts = settings.webp || settings.avif || settings.client_hints || settings.save_data;
+    if adapts && has_ending(uri.path()) {
+        let picture = Picture::of(Spec::default(), settings, headers, None);
         if picture.is_adapted() && settings.protect != Protect::All {
             let picture = Picture { optional: true, ..picture };
             return Ok(Some(Wanted::Picture(Box::new(picture))));
@@ -112,23 +119,40 @@ pub fn wanted(
     Ok(Some(Wanted::File { secret: None }))
 }
 
+/// The quality for who wants few bytes, unless a lower one is asked for.
+const SAVING: u8 = 50;
+/// The widths that count of those that a client names: multiples of this, for the sake of the cache.
+const WIDTH_STEP: u32 = 160;
+
 impl Picture {
     fn of(
         mut spec: Spec,
         settings: &Settings,
-        accepted: Accepted,
+        headers: &HeaderMap,
         secret: Option<Box<str>>,
     ) -> Picture {
-        let adapts = settings.webp || settings.avif;
-        if spec.question.is_none() && spec.output.format == Format::Source && adapts {
-            spec.output.format = Format::Auto;
+        let mut varies = Vec::new();
+        let mut accepted = Accepted::default();
+        if spec.question.is_none() {
+            if settings.client_hints {
+                spec = hinted(spec, headers);
+                varies.extend([SEC_CH_DPR, SEC_CH_WIDTH]);
+            }
+            if settings.save_data {
+                save(&mut spec, headers);
+                varies.push(SAVE_DATA);
+            }
+            let adapts = settings.webp || settings.avif;
+            if spec.output.format == Format::Source && adapts {
+                spec.output.format = Format::Auto;
+            }
+            if spec.output.format == Format::Auto {
+                let shown = Accepted::parse(headers);
+                accepted.webp = shown.webp && (settings.webp || !adapts);
+                accepted.avif = shown.avif && (settings.avif || !adapts);
+                varies.push(header::ACCEPT);
+            }
         }
-        let by_name = spec.output.format == Format::Auto && !adapts;
-        let varies = spec.question.is_none() && spec.output.format == Format::Auto;
-        let accepted = Accepted {
-            webp: varies && accepted.webp && (settings.webp || by_name),
-            avif: varies && accepted.avif && (settings.avif || by_name),
-        };
         let mut tag = spec.canonical();
         for (is_in, word) in [(accepted.webp, " webp"), (accepted.avif, " avif")] {
             if is_in {
@@ -145,9 +169,11 @@ impl Picture {
         self.spec.output.format == Format::Auto && rest == Spec::default()
     }
 
-    /// Whether the client shows a format that the original may not have.
+    /// Whether the client may get something else than the original.
     fn is_adapted(&self) -> bool {
-        self.accepted.webp || self.accepted.avif
+        let mut spec = self.spec.clone();
+        spec.output.format = Format::Source;
+        self.accepted.webp || self.accepted.avif || spec != Spec::default()
     }
 
     /// The paths of the watermarks' pictures, each once.
@@ -166,6 +192,41 @@ impl Picture {
     /// The refusal where what looked like a version is none, and no secret either.
     pub fn unknown(&self) -> Option<Refusal> {
         self.unknown.clone().map(refuse)
+    }
+}
+
+/// Lowers the quality for a client that wants few bytes.
+fn save(spec: &mut Spec, headers: &HeaderMap) {
+    let wants = headers.get(SAVE_DATA).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"on"));
+    if wants && !spec.output.lossless {
+        let asked = match spec.output.quality {
+            Some(Quality::Fixed(quality)) => quality,
+            Some(Quality::Auto) | None => SAVING,
+        };
+        spec.output.quality = Some(Quality::Fixed(asked.min(SAVING)));
+    }
+}
+
+/// What is asked for, as the client's screen wants it: larger by its density, or as wide as the place
+/// where it is shown, if no size is asked for.
+fn hinted(mut spec: Spec, headers: &HeaderMap) -> Spec {
+    let number = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    match spec.scale {
+        Some(_) => {
+            let density = number(&SEC_CH_DPR).filter(|it| (0.5..=5.0).contains(it));
+            let quarters = density.map(|it| (it * f64::from(density::ONE)).ceil() as u32);
+            let denser = quarters.and_then(|it| spec.clone().at_density(it).ok());
+            denser.unwrap_or(spec)
+        }
+        None => {
+            let width =
+                number(&SEC_CH_WIDTH).filter(|it| (1.0..=f64::from(SIDE_MOST)).contains(it));
+            if let Some(width) = width {
+                let width = (width.ceil() as u32).next_multiple_of(WIDTH_STEP);
+                spec.scale = Some(Scale::Width(width.min(SIDE_MOST)));
+            }
+            spec
+        }
     }
 }
 
@@ -221,6 +282,30 @@ mod tests {
         ] {
             assert_eq!(tag(&settings, uri, ""), (original.into(), wanted.into()), "{uri}");
         }
+    }
+
+    #[test]
+    fn hints_and_thrift_count_where_the_site_wants_them() {
+        let tag = |settings: &Settings, uri: &str, fields: &[(&'static str, &str)]| {
+            let mut uri: Uri = uri.parse().unwrap();
+            let fields = fields
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+            match wanted(settings, &Method::GET, &mut uri, &HeaderMap::from_iter(fields)) {
+                Ok(Some(Wanted::Picture(picture))) => picture.tag,
+                _ => "file".into(),
+            }
+        };
+        let off = Settings { enabled: true, ..Settings::default() };
+        let on = Settings { client_hints: true, save_data: true, ..off.clone() };
+        let dense = [("sec-ch-dpr", "2.0"), ("sec-ch-width", "301")];
+        assert_eq!(tag(&off, "/a.jpg!/fw/300", &dense), "/fw/300");
+        assert_eq!(tag(&on, "/a.jpg!/fw/300", &dense), "/fw/600");
+        assert_eq!(tag(&on, "/a.jpg", &dense), "/fw/320");
+        assert_eq!(tag(&on, "/a.jpg", &[("sec-ch-width", "nan")]), "file");
+        assert_eq!(tag(&on, "/a.jpg!/fw/3", &[("save-data", "on")]), "/fw/3/quality/50");
+        assert_eq!(tag(&on, "/a.jpg!/quality/30", &[("save-data", "on")]), "/quality/30");
+        assert_eq!(tag(&off, "/a.jpg", &[("save-data", "on")]), "file");
     }
 
     #[test]
