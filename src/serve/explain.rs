@@ -15,6 +15,7 @@ use crate::header::present::Present;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::identify::{Identity, canonical_host};
+use crate::serve::images::{self, Wanted};
 use crate::serve::judge::{self, Finding};
 use crate::serve::plan::{self, Asked, Course, Plan};
 use crate::serve::rules::{self, Client, Explained, RuleTold};
@@ -63,6 +64,8 @@ pub struct Explanation {
     pub answered: Option<u16>,
     /// The path and query that is asked for after the rules.
     pub target: Option<String>,
+    /// What is made of the original, as the key has it.
+    pub picture: Option<String>,
     /// `hit`, `stale`, `miss` or `pass`.
     pub verdict: Option<&'static str>,
     /// The reason word, as in `Cache-Status`, log and metrics.
@@ -194,6 +197,11 @@ impl Serve {
             }
             rules::Verdict::Refuse(refusal) => return Ok(Err(refusal)),
         }
+        let settings = &identity.site.document.images;
+        let wanted = match images::wanted(settings, &head.method, &mut head.uri, &head.headers) {
+            Ok(wanted) => wanted,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         told.target = head.uri.path_and_query().map(ToString::to_string);
         let present = Present::of(&head.headers);
         let mut asked = match Asked::new(identity, head, present, ruling.policy.take()) {
@@ -208,6 +216,13 @@ impl Serve {
                 told.decide(reason);
             }
             Course::Cache(plan) => {
+                let plan = match &wanted {
+                    Some(Wanted::Picture(picture)) => {
+                        told.picture = Some(picture.tag.clone());
+                        plan.derived(&picture.tag)
+                    }
+                    _ => plan,
+                };
                 // As a request would: what only the disk has is looked at in memory.
                 self.store.bring(plan.key()).await;
                 self.look(&asked, &plan, &ruling, told);
@@ -335,6 +350,9 @@ fn story(told: &Explanation) -> String {
     if let Some(status) = told.answered {
         let _ = writeln!(text, "answered {status} by a rule");
         return text;
+    }
+    if let (Some(picture), Some(target)) = (&told.picture, &told.target) {
+        let _ = writeln!(text, "picture  {picture} of {target}");
     }
     if let (Some(target), false) = (&told.target, told.rules.is_empty()) {
         let _ = writeln!(text, "asks for {target}");

@@ -8,6 +8,7 @@ use crate::cache::{self, KeyRef, tags};
 use crate::header::present::Present;
 use crate::serve::Serve;
 use crate::serve::identify::{Identity, canonical_host};
+use crate::serve::images;
 use crate::serve::plan::Asked;
 use crate::site::Site;
 use crate::store::rules::{Mode, Scope};
@@ -134,7 +135,9 @@ impl Serve {
         let authority = request.uri().authority().cloned();
         let authority = authority.ok_or_else(|| bad("it names no host".into()))?;
         let site = self.site_of(authority.as_str()).map_err(bad)?;
-        let head = request.into_parts().0;
+        let mut head = request.into_parts().0;
+        // A picture is kept and purged with its original.
+        images::name_the_original(&site.document.images, &mut head.uri);
         let refused = |_| bad("no request could be for it".into());
         let identity = Identity::new(site, scheme, authority.as_str(), 0).map_err(refused)?;
         let present = Present::of(&head.headers);

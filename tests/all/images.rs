@@ -106,7 +106,10 @@ async fn a_picture_has_the_tags_purges_and_freshness_of_its_original() {
     assert_eq!(size(confirmed.whole(200)), (100, 67));
     assert_eq!(edge.metric("image_jobs", "outcome=\"done\"").await, 1.0);
     let config = edge.path("node.toml").display().to_string();
-    for purge in [["--tag", "photo"], ["--url", "http://a.test/a.png"]] {
+    let picture = "http://a.test/a.png!/fw/100/format/webp";
+    let (_, text) = command(&["explain", picture, "-c", &config]).await;
+    assert!(text.contains("picture  /fw/100/format/webp of /a.png"), "{text}");
+    for purge in [["--tag", "photo"], ["--url", "http://a.test/a.png"], ["--url", picture]] {
         edge.get(url).await;
         let (status, text) =
             command(&[&["purge", "--hard", "-c", &config], &purge[..]].concat()).await;

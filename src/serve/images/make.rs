@@ -145,11 +145,11 @@ impl Workshop {
                     let job = self.job(serve, asked, (derived, original), picture, marks);
                     let clock = serve.clock.clone();
                     tokio::spawn(async move {
+                        let _over = UnderWay(&job.workshop, &job.key);
                         let outcome = job.run().await;
                         if let Err(refusal) = &outcome {
                             job.workshop.remember(name, refusal, clock.now());
                         }
-                        let _over = UnderWay(&job.workshop, &job.key);
                         // Whoever waited may be gone.
                         let _ = done.send(Some(outcome));
                     });

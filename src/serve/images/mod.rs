@@ -13,6 +13,7 @@ mod wanted;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::cache::Reason;
+use crate::header::cache_control::Directives;
 use crate::image::Settings;
 use crate::image::params::code;
 use crate::serve::answer::Refusal;
@@ -26,7 +27,7 @@ use crate::serve::{Serve, pass};
 
 pub use make::Workshop;
 use make::{BUSY, Marks};
-pub use wanted::{Picture, Wanted, wanted};
+pub use wanted::{Picture, Wanted, name_the_original, wanted};
 
 /// Says the true code where the original is sent instead of an error (`ignore-error`).
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-gmkerl-err-code");
@@ -150,7 +151,9 @@ async fn picture(
     if let Some(refusal) = picture.unknown() {
         return Err(refusal);
     }
-    if status != StatusCode::OK {
+    // RFC 9110 section 7.7: nobody asked for another form, and the origin forbids one.
+    let forbidden = picture.optional && Directives::parse(headers).no_transform;
+    if status != StatusCode::OK || forbidden {
         return sent(serve, exchange, asked, obtained);
     }
     let Some(original) = obtained.entry().cloned() else {

@@ -119,6 +119,16 @@ pub fn wanted(
     Ok(Some(Wanted::File { secret: None }))
 }
 
+/// Makes the URL of a picture that of its original.
+pub fn name_the_original(settings: &Settings, uri: &mut Uri) {
+    let asked = params::split(uri.path(), settings.separator).filter(|_| settings.enabled);
+    if let Some(original) = asked.map(|asked| asked.original.to_owned()) {
+        let query = uri.query().map(str::to_owned);
+        // A part of a path that was one is a path.
+        let _ = ask_for(uri, &original, query.as_deref());
+    }
+}
+
 /// The quality for who wants few bytes, unless a lower one is asked for.
 const SAVING: u8 = 50;
 /// The widths that count of those that a client names: multiples of this, for the sake of the cache.
