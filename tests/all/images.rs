@@ -263,3 +263,38 @@ async fn hints_are_asked_for_and_heeded_where_the_site_wants_that() {
     let thrifty = ask("/a.png!/fw/100/format/jpg", ("Save-Data", "on")).await;
     assert!(thrifty.whole(200).len() < full.whole(200).len());
 }
+
+#[tokio::test]
+async fn where_workers_are_busy_the_original_stands_in_but_answers_no_question() {
+    let origin = Origin::start().await;
+    shows(&origin, "/a.png", &[]);
+    let document = site(&["a.test"], &origin, "[images]\nenabled = true\n");
+    let node = format!("{PATIENT}background = 0\nworkers = 1\nqueue = 1\n");
+    let edge = std::sync::Arc::new(Edge::setup().site("a", &document).node(&node).start().await);
+    edge.get("/a.png").await;
+    for ask in ["format/webp/fw", "excolor"] {
+        let mut asking = tokio::task::JoinSet::new();
+        for number in 100..116 {
+            let edge = std::sync::Arc::clone(&edge);
+            asking.spawn(async move { edge.get(&format!("/a.png!/{ask}/{number}")).await });
+        }
+        let (mut made, mut busy) = (0, 0);
+        while let Some(answer) = asking.join_next().await {
+            let answer = answer.unwrap();
+            match (answer.status, answer.header("content-type").as_str()) {
+                (200, "image/webp") | (200, "application/json") => made += 1,
+                (200, "image/png") => {
+                    assert_eq!((ask, answer.whole(200)), ("format/webp/fw", &photograph()[..]));
+                    assert_eq!(answer.header("cache-control"), "no-store");
+                    busy += 1;
+                }
+                (status, _) => {
+                    assert_eq!((status, ask), (503, "excolor"), "{}", answer.text());
+                    assert_eq!(answer.header("retry-after"), "1");
+                    busy += 1;
+                }
+            }
+        }
+        assert!(made > 0 && busy > 0, "{ask}: {made} made, {busy} refused");
+    }
+}

@@ -53,14 +53,18 @@ pub fn site_document(origin: SocketAddr, certificate: &certificate::Files) -> St
          \n\
          [respond]\n\
          errors = \"page\"\n\
-         server_timing = true\n",
+         server_timing = true\n\
+         \n\
+         [images]\n\
+         enabled = true\n\
+         presets.thumbnail = \"/fw/160/format/webp\"\n",
         hosts = hosts.join(", "),
         certificate = path(&certificate.certificate),
         key = path(&certificate.key),
     )
 }
 
-/// What to print when everything runs: where it is, and six commands that each show one thing.
+/// What to print when everything runs: where it is, and seven commands that each show one thing.
 pub fn intro(addresses: &Addresses) -> String {
     let Addresses { http, https, admin, origin, certificate, program, socket } = addresses;
     let (certificate, tls_port) = (certificate.display(), https.port());
@@ -88,6 +92,13 @@ pub fn intro(addresses: &Addresses) -> String {
             format!(
                 "curl -s http://{http}/clock; curl -s -X POST http://{http}/origin/down/10; sleep 3; \
                  curl -si http://{http}/clock"
+            ),
+        ),
+        (
+            "A picture made of another on the way: its size, beside the original's.",
+            format!(
+                "for form in '' '!/fw/400/format/webp' '!thumbnail'; do curl -so /dev/null -w '%{{size_download}} \
+                 %{{content_type}}\\n' \"http://{http}/photos/parrots.jpg$form\"; done"
             ),
         ),
         (

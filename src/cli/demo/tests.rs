@@ -8,6 +8,11 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::clock::{Clock, Timestamp};
+use crate::image::encode::Effort;
+use crate::image::fonts::Fonts;
+use crate::image::limits::Limits;
+use crate::image::pipeline::{self, Accept, Means};
+use crate::image::{Settings, params};
 
 struct Answer {
     status: u16,
@@ -131,7 +136,41 @@ fn the_site_document_is_toml_and_the_intro_names_everything() {
         program: "brink".into(),
         socket: "/tmp/state/admin.sock".into(),
     });
-    for wanted in ["127.0.0.1:8080", "localhost:8443", "127.0.0.1:9911", "6. ", "brink explain"] {
+    for wanted in ["127.0.0.1:8080", "localhost:8443", "127.0.0.1:9911", "7. ", "brink explain"] {
         assert!(text.contains(wanted), "{wanted} in {text}");
     }
+}
+
+#[test]
+fn the_page_shows_the_photograph_in_ten_forms_that_the_site_can_make() {
+    let origin = SocketAddr::from((Ipv4Addr::LOCALHOST, 4000));
+    let files = certificate::Files { certificate: "/a.pem".into(), key: "/a.key".into() };
+    let document: toml::Table = toml::from_str(&site_document(origin, &files)).unwrap();
+    let settings: Settings = document["images"].clone().try_into().unwrap();
+    assert!(settings.enabled && settings.validate().is_empty());
+    let original: &[u8] = include_bytes!("photos/parrots.jpg");
+    let page = include_str!("page.html");
+    let (_, forms) = page.split_once("<ul class=\"forms\"").unwrap();
+    let (forms, _) = forms.split_once("</ul>").unwrap();
+    let paths: Vec<&str> =
+        forms.split("<img src=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert_eq!((paths.len(), paths[0]), (10, "/photos/parrots.jpg"));
+    let mut specs = std::collections::BTreeSet::new();
+    for path in &paths[1..] {
+        let asked = params::split(path, settings.separator).unwrap();
+        assert_eq!(asked.original, paths[0]);
+        let spec = params::parse(asked.suffix, &settings).unwrap();
+        let means = Means {
+            limits: &Limits::default(),
+            effort: Effort::Fast,
+            accept: Accept::default(),
+            score: false,
+            fonts: &Fonts::default(),
+            mark: &|_| None,
+        };
+        let made = pipeline::run(original, &spec, &means).unwrap();
+        assert!(made.bytes.len() < original.len(), "{path}: {} bytes", made.bytes.len());
+        specs.insert(spec.canonical());
+    }
+    assert_eq!(specs.len(), 9);
 }

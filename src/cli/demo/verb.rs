@@ -7,6 +7,8 @@ use crate::cli::demo::{Addresses, certificate, intro, origin, site_document};
 use crate::cli::{COULD_NOT_RUN, run};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
+use crate::image::workers::Priority;
+use crate::quantity::Span;
 
 /// What `brink demo` understands.
 #[derive(clap::Args)]
@@ -98,7 +100,10 @@ fn node_config(arguments: &Arguments, folder: &Path) -> Result<NodeConfig, Strin
     config.listen.http = vec![arguments.http];
     config.listen.https = vec![arguments.https];
     config.listen.default_server_name = Some("localhost".into());
-    config.listen.drain_delay = crate::quantity::Span::millis(0);
+    // A picture is worth waiting for, however busy the machine is.
+    config.images.priority = Priority::Low;
+    config.images.queue_wait = Span::seconds(10);
+    config.listen.drain_delay = Span::millis(0);
     let loopback = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().map_err(|_| net));
     for net in loopback {
         let net = net.map_err(|net| format!("`{net}` is no network"))?;

@@ -224,7 +224,8 @@ async fn instead(
     plan: &Plan,
     (picture, refusal): (&Picture, Refusal),
 ) -> Result<Response<Body>, Refusal> {
-    let busy = refusal.code == BUSY;
+    // A picture is no answer to a question about it.
+    let busy = refusal.code == BUSY && picture.spec.question.is_none();
     let ignored = picture.spec.ignore_error && matches!(refusal.status.as_u16(), 405 | 409 | 503);
     if !(picture.optional || ignored || busy) {
         return Err(refusal);
