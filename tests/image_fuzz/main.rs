@@ -2,7 +2,7 @@
 //! that means something else, a file that is worked on without end, a picture made of half a file.
 //!
 //! `cargo test --test image_fuzz -- MINUTES [parameters|decoders] [SEED]`; 0 minutes, which is what
-//! `cargo test` runs, are a few hundred cases. What is found is printed with its seed; that seed and 0
+//! `cargo test` runs, are a few thousand cases. What is found is printed with its seed; that seed and 0
 //! minutes find it again. What ends the whole process leaves its seed in a file, named at the start.
 
 // A failed test is a panic by design.
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
             }
             _ => {
                 let mut target = decoders::Target::new();
-                let cases = hunt(kind, &plan, 150, |rng, input| target.case(rng, input));
+                let cases = hunt(kind, &plan, 1500, |rng, input| target.case(rng, input));
                 println!("  {target}");
                 cases.is_some_and(|cases| target.is_reached(cases))
             }

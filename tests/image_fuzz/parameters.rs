@@ -158,6 +158,71 @@ const VALUES: &[&str] = &[
     "1x1a1sé",
 ];
 
+/// Keys with values that suit them.
+const STEPS: &[&str] = &[
+    "/fw/300",
+    "/max/20000",
+    "/fwfh2/300x200",
+    "/both/1x1/gravity/auto",
+    "/both/300x200/gravity/fp:0.123x1",
+    "/fxfn/200x300",
+    "/fp/25000000",
+    "/scale/1000",
+    "/force/true",
+    "/dpr/2.5",
+    "/crop/0x100a5s5/gravity/southeast",
+    "/clip/9x0s9a9",
+    "/roundrect/20000",
+    "/rotate/auto",
+    "/rotate/359",
+    "/flip/left,right",
+    "/unsharp/true",
+    "/gaussblur/0x1000",
+    "/border/0x7",
+    "/brdcolor/abcdef01",
+    "/canvas/300x200a10s20",
+    "/cvscolor/00000080",
+    "/gdori/bottom,up",
+    "/gdpos/0,100",
+    "/gdstartcolor/ffffff",
+    "/watermark/text/5Lit5paH/font/simhei/size/9/color/FF0000/border/00FF0080",
+    "/watermark/url/L21hcmsucG5n/percent/10/repeat/true/margin/0x7/opacity/1",
+    "/format/auto",
+    "/format/webp/lossless/true",
+    "/quality/99",
+    "/quality/auto",
+    "/compress/true",
+    "/progressive/true",
+    "/coalesce/false",
+    "/gifto/true",
+    "/strip/true",
+    "/exifswitch/true",
+    "/ignore-error/true",
+    "/excolor/4096/exformat/hex",
+    "/meta/all",
+];
+
+/// Arguments with values that suit them.
+const PAIRS: &[&str] = &[
+    "w=300",
+    "h=0.5",
+    "fit=crop",
+    "fit=clip",
+    "crop=entropy",
+    "crop=top,left",
+    "crop=focalpoint",
+    "fp-x=0.25",
+    "q=80",
+    "fm=webp",
+    "auto=format",
+    "dpr=2",
+    "blur=20",
+    "rot=90",
+    "flip=hv",
+    "bg=fff",
+    "v=%31",
+];
+
 /// Arguments of the query spelling.
 const ARGUMENTS: &[&str] = &[
     "w", "h", "fit", "crop", "fp-x", "fp-y", "q", "fm", "auto", "dpr", "blur", "rot", "flip",
@@ -349,6 +414,9 @@ fn one<'a>(rng: &mut Rng, words: &[&'a str]) -> &'a str {
 fn suffix(rng: &mut Rng) -> String {
     let version = if rng.u8(..6) == 0 { one(rng, &["small", "old", "none"]) } else { "" };
     (0..1 + rng.usize(..6)).fold(version.into(), |text, _| {
+        if rng.u8(..8) > 0 {
+            return text + one(rng, STEPS);
+        }
         let (key, value) = (one(rng, KEYS), value(rng));
         format!("{text}/{key}/{value}")
     })
@@ -357,6 +425,9 @@ fn suffix(rng: &mut Rng) -> String {
 fn query(rng: &mut Rng) -> String {
     let arguments: Vec<String> = (0..1 + rng.usize(..5))
         .map(|_| {
+            if rng.u8(..8) > 0 {
+                return one(rng, PAIRS).into();
+            }
             let name = one(rng, ARGUMENTS);
             let value = if rng.bool() { one(rng, WORDS).into() } else { value(rng) };
             format!("{name}={value}")
