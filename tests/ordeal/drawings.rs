@@ -12,7 +12,7 @@ fn drawing(width: u32, height: u32, body: &str) -> Vec<u8> {
 /// All of them.
 pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     let many = |count: usize, text: &str| text.repeat(count);
-    let path = (0..90_000).fold(String::new(), |mut text, it| {
+    let path = (0..90_000u64).fold(String::new(), |mut text, it| {
         let _ = write!(text, "L{} {}", it * 7919 % 2000, it * 104_729 % 2000);
         text
     });
