@@ -111,6 +111,10 @@ async fn each_hostile_file(report: &mut Report) {
             play.ask("hostile.test", &format!("/h/{number}!/fw/100/format/webp")).await;
         println!("{name:44} {length:>9} bytes: {status} in {time:.1?}");
         let most = if status == 200 { DONE } else { REFUSED };
+        if status >= 500 {
+            let log = play.edge.log();
+            println!("  {}", log.lines().last().unwrap_or_default());
+        }
         if status == 0 || time > most {
             report.missed(format!("{name}: {status} in {time:.1?}"));
         }
@@ -153,6 +157,7 @@ fn memory(pid: u32) -> u64 {
 async fn many_at_once(report: &mut Report) {
     let play = Play::begin(PATIENT).await;
     let before = memory(play.edge.pid());
+    println!("{CLIENTS} clients at once");
     let start = Instant::now();
     let mut clients = JoinSet::new();
     let gate = Arc::new(tokio::sync::Barrier::new(CLIENTS));
