@@ -1,4 +1,4 @@
-//! Ordeals: what the disk tier and customers' rules must bear, at full length. They take minutes to an hour and some need
+//! Ordeals: what the disk tier, customers' rules and images must bear, at full length. They take minutes to an hour and some need
 //! root, so nothing runs unless `ORDEAL` names it: see `ops/ordeal.sh`.
 //!
 //! Exit code 0: every bound was kept; 1: one was missed; 2: something could not be run.
@@ -11,12 +11,15 @@ mod kit;
 
 mod crash;
 mod damage;
+mod drawings;
 mod full;
 mod harm;
 #[path = "../../edge-rules/tests/shared/hostile.rs"]
 mod hostile;
+mod images;
 mod large;
 mod mount;
+mod pictures;
 mod report;
 mod rules;
 mod world;
@@ -26,7 +29,7 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const NAMES: [&str; 6] = ["kill", "power", "damage", "full", "large", "rules"];
+const NAMES: [&str; 7] = ["kill", "power", "damage", "full", "large", "rules", "images"];
 
 fn main() -> ExitCode {
     let order = std::env::var("ORDEAL").unwrap_or_default();
@@ -66,6 +69,7 @@ fn run(name: &str, count: Option<u32>) -> Report {
             "damage" => damage::run(&mut report, count.unwrap_or(50)).await,
             "full" => full::run(&mut report).await,
             "large" => large::run(&mut report).await,
+            "images" => images::run(&mut report).await,
             _ => rules::run(&mut report).await,
         }
     };

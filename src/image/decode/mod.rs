@@ -106,3 +106,32 @@ pub(super) fn guarded<T>(
 fn damaged(kind: Kind, why: impl std::fmt::Display) -> Error {
     Error::not_an_image(format!("this {} image cannot be read: {why}", kind.name()))
 }
+
+/// Greys as colours, in room that is taken once: a large picture has little to spare.
+fn grey(pixels: &[u8]) -> Vec<u8> {
+    let mut colours = vec![0; pixels.len() * 3];
+    let each = colours.as_chunks_mut().0.iter_mut().zip(pixels);
+    each.for_each(|(colour, &grey)| *colour = [grey; 3]);
+    colours
+}
+
+/// Greys with alpha as colours with alpha, likewise.
+fn grey_with_alpha(pixels: &[u8]) -> Vec<u8> {
+    let mut colours = vec![0; pixels.len() * 2];
+    let each = colours.as_chunks_mut().0.iter_mut().zip(pixels.as_chunks().0);
+    each.for_each(|(colour, &[grey, alpha])| *colour = [grey, grey, grey, alpha]);
+    colours
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn greys_become_colours() {
+        assert_eq!(grey(&[1, 9]), [1, 1, 1, 9, 9, 9]);
+        assert_eq!(grey_with_alpha(&[1, 9, 7, 255]), [1, 1, 1, 9, 7, 7, 7, 255]);
+        let all = |it: Vec<u8>| it.capacity() == it.len();
+        assert!(all(grey(&[3; 1000])) && all(grey_with_alpha(&[3; 1000])));
+    }
+}

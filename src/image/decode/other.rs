@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use super::super::error::Error;
 use super::super::header::{Header, Kind};
 use super::super::raster::{Channels, Raster, bytes as size_in_bytes};
-use super::damaged;
+use super::{damaged, grey, grey_with_alpha};
 
 /// Bytes that a decoder may allocate for a pixel: 16 bits of four channels twice.
 const BYTES_PER_PIXEL: u64 = 16;
@@ -26,10 +26,11 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<(Raster, Option<Ve
     let icc = decoder.icc_profile().ok().flatten();
     let picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
     let (width, height) = (picture.width(), picture.height());
-    let (channels, pixels) = if picture.color().has_alpha() {
-        (Channels::Rgba, picture.into_rgba8().into_raw())
-    } else {
-        (Channels::Rgb, picture.into_rgb8().into_raw())
+    let (channels, pixels) = match picture {
+        DynamicImage::ImageLuma8(it) => (Channels::Rgb, grey(&it)),
+        DynamicImage::ImageLumaA8(it) => (Channels::Rgba, grey_with_alpha(&it)),
+        it if it.color().has_alpha() => (Channels::Rgba, it.into_rgba8().into_raw()),
+        it => (Channels::Rgb, it.into_rgb8().into_raw()),
     };
     let fits = (width, height) == (header.width, header.height)
         && size_in_bytes(width, height, channels) == Some(pixels.len());

@@ -8,7 +8,7 @@ use png::{ColorType, DecodeOptions, Decoder, Limits, Transformations};
 use super::super::error::Error;
 use super::super::header::{Header, Kind};
 use super::super::raster::{Channels, Raster};
-use super::damaged;
+use super::{damaged, grey, grey_with_alpha};
 
 /// Bytes that everything but the pixels may take: profiles and rows in work.
 const AUXILIARY: usize = 16 << 20;
@@ -37,11 +37,8 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<(Raster, Option<Ve
 fn coloured(colours: ColorType, pixels: Vec<u8>) -> (Channels, Vec<u8>) {
     match colours {
         ColorType::Rgba => (Channels::Rgba, pixels),
-        ColorType::Grayscale => (Channels::Rgb, pixels.iter().flat_map(|&it| [it; 3]).collect()),
-        ColorType::GrayscaleAlpha => {
-            let pairs = pixels.as_chunks::<2>().0.iter();
-            (Channels::Rgba, pairs.flat_map(|&[grey, alpha]| [grey, grey, grey, alpha]).collect())
-        }
+        ColorType::Grayscale => (Channels::Rgb, grey(&pixels)),
+        ColorType::GrayscaleAlpha => (Channels::Rgba, grey_with_alpha(&pixels)),
         ColorType::Rgb | ColorType::Indexed => (Channels::Rgb, pixels),
     }
 }

@@ -1,0 +1,124 @@
+//! Mutates parameters and files of images and looks for what must never be: a panic, a canonical text
+//! that means something else, a file that is worked on without end, a picture made of half a file.
+//!
+//! `cargo test --test image_fuzz -- MINUTES [parameters|decoders] [SEED]`; 0 minutes, which is what
+//! `cargo test` runs, are a few thousand cases. What is found is printed with its seed; that seed and 0
+//! minutes find it again. What ends the whole process leaves its seed in a file, named at the start.
+
+// A failed test is a panic by design.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod decoders;
+mod files;
+mod mutate;
+mod parameters;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+/// A case that takes longer has no end: far above the worst seen of any.
+const CASE_MOST: Duration = Duration::from_secs(60);
+
+/// What a run looks at, and for how long.
+struct Plan {
+    minutes: u64,
+    kinds: Vec<&'static str>,
+    seed: u64,
+}
+
+/// Words that are none of ours belong to other tests of the same `cargo test`.
+fn plan() -> Plan {
+    let mut plan = Plan { minutes: 0, kinds: vec!["parameters", "decoders"], seed: 0 };
+    let mut numbers = Vec::new();
+    for word in std::env::args().skip(1) {
+        match (word.as_str(), word.parse::<u64>()) {
+            ("parameters", _) => plan.kinds = vec!["parameters"],
+            ("decoders", _) => plan.kinds = vec!["decoders"],
+            (_, Ok(number)) => numbers.push(number),
+            _ => {}
+        }
+    }
+    plan.minutes = numbers.first().copied().unwrap_or(0);
+    plan.seed = numbers.get(1).copied().unwrap_or(0);
+    plan
+}
+
+fn main() -> ExitCode {
+    let plan = plan();
+    for kind in &plan.kinds {
+        let went_well = match *kind {
+            "parameters" => {
+                let mut target = parameters::Target::default();
+                let went_well =
+                    hunt(kind, &plan, 3000, |rng, input| target.case(rng, input)).is_some();
+                println!("  {target}");
+                went_well && target.is_reached()
+            }
+            _ => {
+                let mut target = decoders::Target::new();
+                let cases = hunt(kind, &plan, 1500, |rng, input| target.case(rng, input));
+                println!("  {target}");
+                cases.is_some_and(|cases| target.is_reached(cases))
+            }
+        };
+        if !went_well {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs cases until the time is over, or the first finding; how many there were without one.
+fn hunt(
+    kind: &str,
+    plan: &Plan,
+    few: u64,
+    mut case: impl FnMut(&mut Rng, &mut Vec<u8>),
+) -> Option<u64> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (at, found) = (folder.join(format!("{kind}.seed")), folder.join(format!("{kind}.input")));
+    println!("fuzz {kind}: the seed at hand stands in {}", at.display());
+    let (start, end) = (Instant::now(), Instant::now() + Duration::from_secs(60 * plan.minutes));
+    let began = watch(kind.into(), start);
+    let mut cases = 0;
+    while if plan.minutes == 0 { cases < few } else { Instant::now() < end } {
+        let seed = plan.seed + cases;
+        std::fs::write(&at, seed.to_string()).unwrap();
+        began.store(start.elapsed().as_millis() as u64, Ordering::Relaxed);
+        let mut input = Vec::new();
+        let run = AssertUnwindSafe(|| case(&mut Rng::with_seed(seed), &mut input));
+        if catch_unwind(run).is_err() {
+            std::fs::write(&found, &input).unwrap();
+            eprintln!("{kind}, seed {seed}: {} bytes in {}", input.len(), found.display());
+            return None;
+        }
+        cases += 1;
+    }
+    began.store(u64::MAX, Ordering::Relaxed);
+    println!("fuzz {kind}: {cases} cases from seed {} in {:.0?}", plan.seed, start.elapsed());
+    Some(cases)
+}
+
+/// Ends the process when a case has no end. Gives back where each case says when it began, in
+/// milliseconds.
+fn watch(kind: String, start: Instant) -> Arc<AtomicU64> {
+    let began = Arc::new(AtomicU64::new(0));
+    let seen = began.clone();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            let began = Duration::from_millis(seen.load(Ordering::Relaxed));
+            if start.elapsed() > began.saturating_add(CASE_MOST) {
+                eprintln!("{kind}: a case takes longer than {CASE_MOST:.0?}");
+                std::process::exit(1);
+            }
+        }
+    });
+    began
+}
