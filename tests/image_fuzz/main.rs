@@ -16,8 +16,8 @@ mod parameters;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -49,8 +49,17 @@ fn plan() -> Plan {
     plan
 }
 
+/// Panics so far: those of libraries, which the engine catches, and at most one that ends the run.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+/// What the last one said.
+static LAST: Mutex<String> = Mutex::new(String::new());
+
 fn main() -> ExitCode {
     let plan = plan();
+    std::panic::set_hook(Box::new(|panic| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        *LAST.lock().unwrap() = panic.to_string();
+    }));
     for kind in &plan.kinds {
         let went_well = match *kind {
             "parameters" => {
@@ -95,13 +104,19 @@ fn hunt(
         let run = AssertUnwindSafe(|| case(&mut Rng::with_seed(seed), &mut input));
         if catch_unwind(run).is_err() {
             std::fs::write(&found, &input).unwrap();
-            eprintln!("{kind}, seed {seed}: {} bytes in {}", input.len(), found.display());
+            let (why, place) = (LAST.lock().unwrap(), found.display());
+            eprintln!("{kind}, seed {seed}, {} bytes in {place}: {why}", input.len());
             return None;
         }
         cases += 1;
     }
     began.store(u64::MAX, Ordering::Relaxed);
-    println!("fuzz {kind}: {cases} cases from seed {} in {:.0?}", plan.seed, start.elapsed());
+    println!(
+        "fuzz {kind}: {cases} cases from seed {} in {:.0?}, {} panics of libraries were caught",
+        plan.seed,
+        start.elapsed(),
+        PANICS.load(Ordering::Relaxed)
+    );
     Some(cases)
 }
 
