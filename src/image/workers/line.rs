@@ -132,6 +132,14 @@ impl<W> Line<W> {
         if let Some(worker) = worker {
             self.give(worker);
         }
+        // One that was kept from a slow site may be for it now.
+        while let Some(worker) = self.free.pop() {
+            let left = self.free.len();
+            self.give(worker);
+            if self.free.len() > left {
+                break;
+            }
+        }
     }
 
     /// How a job of `site` went that is now over.
@@ -339,9 +347,11 @@ mod tests {
         line.done(1, Some(1));
         assert_eq!(second.try_recv(), Ok(1));
         // So many short jobs, and it may have all again.
+        let mut more = [wait(&mut line, 1).1, wait(&mut line, 1).1];
         (0..SHORT_JOBS).for_each(|_| line.took(1, false));
-        now(&mut line, 1);
-        assert_eq!((line.free.len(), line.slow.len()), (0, 0));
+        line.done(1, Some(1));
+        assert!(more.iter_mut().all(|it| it.try_recv().is_ok()));
+        assert_eq!((line.free.len(), line.slow.len(), line.waiting()), (0, 0, 0));
     }
 
     #[test]
