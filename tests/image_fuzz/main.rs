@@ -16,14 +16,14 @@ mod parameters;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-/// A case that takes longer has no end: far above the worst seen of any.
-const CASE_MOST: Duration = Duration::from_secs(60);
+/// A case that takes more seconds has no end: far above the worst seen of any.
+const CASE_MOST: u64 = 60;
 
 /// What a run looks at, and for how long.
 struct Plan {
@@ -49,8 +49,17 @@ fn plan() -> Plan {
     plan
 }
 
+/// Panics so far: those of libraries, which the engine catches, and at most one that ends the run.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+/// What the last one said.
+static LAST: Mutex<String> = Mutex::new(String::new());
+
 fn main() -> ExitCode {
     let plan = plan();
+    std::panic::set_hook(Box::new(|panic| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        *LAST.lock().unwrap() = panic.to_string();
+    }));
     for kind in &plan.kinds {
         let went_well = match *kind {
             "parameters" => {
@@ -84,41 +93,68 @@ fn hunt(
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (at, found) = (folder.join(format!("{kind}.seed")), folder.join(format!("{kind}.input")));
     println!("fuzz {kind}: the seed at hand stands in {}", at.display());
-    let (start, end) = (Instant::now(), Instant::now() + Duration::from_secs(60 * plan.minutes));
-    let began = watch(kind.into(), start);
+    let start = Instant::now();
+    let watched = watch(kind.into());
     let mut cases = 0;
-    while if plan.minutes == 0 { cases < few } else { Instant::now() < end } {
+    while if plan.minutes == 0 { cases < few } else { watched.seconds() < 60 * plan.minutes } {
         let seed = plan.seed + cases;
         std::fs::write(&at, seed.to_string()).unwrap();
-        began.store(start.elapsed().as_millis() as u64, Ordering::Relaxed);
+        watched.at_hand.store(cases, Ordering::Relaxed);
         let mut input = Vec::new();
         let run = AssertUnwindSafe(|| case(&mut Rng::with_seed(seed), &mut input));
         if catch_unwind(run).is_err() {
             std::fs::write(&found, &input).unwrap();
-            eprintln!("{kind}, seed {seed}: {} bytes in {}", input.len(), found.display());
+            let (why, place) = (LAST.lock().unwrap(), found.display());
+            eprintln!("{kind}, seed {seed}, {} bytes in {place}: {why}", input.len());
             return None;
         }
         cases += 1;
     }
-    began.store(u64::MAX, Ordering::Relaxed);
-    println!("fuzz {kind}: {cases} cases from seed {} in {:.0?}", plan.seed, start.elapsed());
+    watched.at_hand.store(u64::MAX, Ordering::Relaxed);
+    println!(
+        "fuzz {kind}: {cases} cases from seed {} in {:.0?}, {} panics of libraries were caught",
+        plan.seed,
+        start.elapsed(),
+        PANICS.load(Ordering::Relaxed)
+    );
     Some(cases)
 }
 
-/// Ends the process when a case has no end. Gives back where each case says when it began, in
-/// milliseconds.
-fn watch(kind: String, start: Instant) -> Arc<AtomicU64> {
-    let began = Arc::new(AtomicU64::new(0));
-    let seen = began.clone();
+/// What the watcher sees, and how long it has watched.
+#[derive(Default)]
+struct Watched {
+    at_hand: AtomicU64,
+    seconds: AtomicU64,
+}
+
+impl Watched {
+    fn seconds(&self) -> u64 {
+        self.seconds.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends the process when a case has no end. Seconds in which the whole process is stopped do not
+/// count, as they would by the clock.
+fn watch(kind: String) -> Arc<Watched> {
+    let watched = Arc::new(Watched::default());
+    let seen = watched.clone();
     std::thread::spawn(move || {
+        let (mut case, mut since) = (0, 0);
         loop {
             std::thread::sleep(Duration::from_secs(1));
-            let began = Duration::from_millis(seen.load(Ordering::Relaxed));
-            if start.elapsed() > began.saturating_add(CASE_MOST) {
-                eprintln!("{kind}: a case takes longer than {CASE_MOST:.0?}");
+            let seconds = seen.seconds.fetch_add(1, Ordering::Relaxed);
+            let at_hand = seen.at_hand.load(Ordering::Relaxed);
+            if at_hand == u64::MAX {
+                return;
+            }
+            if at_hand != case {
+                (case, since) = (at_hand, seconds);
+            }
+            if seconds - since > CASE_MOST {
+                eprintln!("{kind}: a case takes longer than {CASE_MOST} s");
                 std::process::exit(1);
             }
         }
     });
-    began
+    watched
 }

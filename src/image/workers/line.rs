@@ -6,12 +6,15 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
+/// So many short jobs in a row make a site that had a long one like any other again.
+const SHORT_JOBS: u8 = 32;
+
 /// How much there is, and how much of it is one site's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Jobs that may wait.
     pub queue: usize,
-    /// Workers that a site may hold while another waits.
+    /// Workers that a site may hold while another waits, and a site with long jobs at any time.
     pub site_workers: usize,
     /// Jobs, running and waiting, that a site may have while another waits.
     pub site_jobs: usize,
@@ -36,6 +39,9 @@ pub(super) struct Line<W> {
     turns: VecDeque<u32>,
     waiting: usize,
     next_ticket: u64,
+    /// Sites that had a long job, and how many short ones are still to come. Such a site keeps to its
+    /// share even while nobody waits: whoever comes next would wait for the end of its jobs.
+    slow: HashMap<u32, u8>,
 }
 
 /// The jobs of one site.
@@ -71,6 +77,7 @@ impl<W> Line<W> {
             turns: VecDeque::new(),
             waiting: 0,
             next_ticket: 0,
+            slow: HashMap::new(),
         }
     }
 
@@ -81,8 +88,11 @@ impl<W> Line<W> {
 
     /// A job of `site` asks for a worker.
     pub(super) fn enter(&mut self, site: u32) -> Entered<W> {
-        // Nobody waits while a worker is free.
-        if let Some(worker) = self.free.pop() {
+        // Nobody else waits while a worker is free.
+        if self.may_run(site)
+            && self.lane(site).waiting.is_empty()
+            && let Some(worker) = self.free.pop()
+        {
             self.lane(site).running += 1;
             return Entered::Now(worker);
         }
@@ -121,6 +131,26 @@ impl<W> Line<W> {
         }
         if let Some(worker) = worker {
             self.give(worker);
+        }
+        // One that was kept from a slow site may be for it now.
+        while let Some(worker) = self.free.pop() {
+            let left = self.free.len();
+            self.give(worker);
+            if self.free.len() > left {
+                break;
+            }
+        }
+    }
+
+    /// How a job of `site` went that is now over.
+    pub(super) fn took(&mut self, site: u32, long: bool) {
+        if long {
+            self.slow.insert(site, SHORT_JOBS);
+        } else if let Some(left) = self.slow.get_mut(&site) {
+            *left -= 1;
+            if *left == 0 {
+                self.slow.remove(&site);
+            }
         }
     }
 
@@ -167,13 +197,21 @@ impl<W> Line<W> {
     }
 
     /// The site whose turn it is, taken off the line: the first that holds less than its share of
-    /// the workers, or else the first.
+    /// the workers, or else the first that may hold more.
     fn next(&mut self) -> Option<u32> {
-        let modest = |site: &u32| {
-            self.lanes.get(site).is_some_and(|lane| lane.running < self.bounds.site_workers)
-        };
-        let place = self.turns.iter().position(modest).unwrap_or(0);
+        let modest = |site: &u32| self.running(*site) < self.bounds.site_workers;
+        let first = self.turns.iter().position(modest);
+        let place = first.or_else(|| self.turns.iter().position(|site| self.may_run(*site)))?;
         self.turns.remove(place)
+    }
+
+    fn running(&self, site: u32) -> usize {
+        self.lanes.get(&site).map_or(0, |lane| lane.running)
+    }
+
+    /// Whether a site may have one more worker while nobody else wants it.
+    fn may_run(&self, site: u32) -> bool {
+        self.running(site) < self.bounds.site_workers || !self.slow.contains_key(&site)
     }
 
     /// Takes the newest place back from the site that has most jobs waiting, if it has more than its
@@ -294,6 +332,26 @@ mod tests {
         // Alone it may go on, since a worker at rest helps nobody.
         line.done(1, Some(1));
         assert_eq!(winner(&mut places), 1);
+    }
+
+    #[test]
+    fn a_site_with_long_jobs_leaves_the_rest_free_for_others() {
+        let mut line = line(2, 8, 50);
+        now(&mut line, 1);
+        line.took(1, true);
+        let mut second = wait(&mut line, 1).1;
+        assert!(second.try_recv().is_err(), "a worker is free, but not for this site");
+        let other = now(&mut line, 2);
+        line.done(2, Some(other));
+        assert!(second.try_recv().is_err());
+        line.done(1, Some(1));
+        assert_eq!(second.try_recv(), Ok(1));
+        // So many short jobs, and it may have all again.
+        let mut more = [wait(&mut line, 1).1, wait(&mut line, 1).1];
+        (0..SHORT_JOBS).for_each(|_| line.took(1, false));
+        line.done(1, Some(1));
+        assert!(more.iter_mut().all(|it| it.try_recv().is_ok()));
+        assert_eq!((line.free.len(), line.slow.len(), line.waiting()), (0, 0, 0));
     }
 
     #[test]

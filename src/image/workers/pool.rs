@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -18,6 +19,9 @@ use super::{Done, Settings, WorkerFault};
 
 /// Stack of a thread that keeps a worker.
 const KEEPER_STACK: usize = 256 << 10;
+
+/// A job that takes longer is a long one: whoever asks for another picture would feel it.
+const LONG: Duration = Duration::from_millis(250);
 
 /// The workers of a node. Dropping it ends and reaps all of them.
 pub struct Pool {
@@ -207,14 +211,14 @@ impl Shared {
         };
         let (number, worker) = match entered {
             Entered::Now(worker) => {
-                return Ok(Lease { shared: self, site, worker: Some(worker) });
+                return Ok(Lease::new(self, site, worker));
             }
             Entered::Wait(number, worker) => (number, worker),
             Entered::Full => return Err(WorkerFault::Busy),
         };
         let mut place = Place { shared: self, site, number, worker };
         match tokio::time::timeout_at(deadline, &mut place.worker).await {
-            Ok(Ok(worker)) => Ok(Lease { shared: self, site, worker: Some(worker) }),
+            Ok(Ok(worker)) => Ok(Lease::new(self, site, worker)),
             _ => Err(self.trouble().unwrap_or(WorkerFault::Busy)),
         }
     }
@@ -265,10 +269,18 @@ struct Lease<'a> {
     shared: &'a Shared,
     site: u32,
     worker: Option<Worker>,
+    since: Instant,
+}
+
+impl<'a> Lease<'a> {
+    fn new(shared: &'a Shared, site: u32, worker: Worker) -> Self {
+        Lease { shared, site, worker: Some(worker), since: Instant::now() }
+    }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
+        self.shared.line.lock().took(self.site, self.since.elapsed() >= LONG);
         self.shared.done(self.site, self.worker.take());
     }
 }

@@ -42,7 +42,8 @@ pub struct Settings {
     pub largest_output: Size,
     /// Jobs after which a worker is replaced by a fresh one. Default: 1000.
     pub jobs: u32,
-    /// How much of workers and queue one site may hold while another waits, in percent. Default: 50.
+    /// How much of workers and queue one site may hold while another waits, and of the workers at any
+    /// time if its jobs are long, in percent. Default: 50.
     pub site_share: u8,
     /// How much of one core goes into making better, behind the answers, what was made fast and is asked
     /// for often, in percent; 0: nothing. Default: 25.
