@@ -4,13 +4,12 @@
 //! else stands there, `?` and the query without the signature, byte for byte; of it the first 16
 //! bytes in lower-case hexadecimal digits.
 
-use sha2::{Digest, Sha256};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
 
 use super::params::{Error, code};
 use super::settings::Signed;
 
-/// The block of SHA-256 in bytes.
-const BLOCK: usize = 64;
 /// How many bytes of the digest a signature has.
 const KEPT: usize = 16;
 
@@ -35,8 +34,11 @@ impl Signed {
             _ => None,
         };
         let right = self.sign(path, &rest);
+        let is_same = |one: &str, other: &str| {
+            verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
+        };
         let problem = match given {
-            Some(given) if same(given.as_bytes(), right.as_bytes()) => return Ok(rest),
+            Some(given) if is_same(given, &right) => return Ok(rest),
             Some(_) => "is wrong",
             None => "must stand in the query once",
         };
@@ -45,28 +47,10 @@ impl Signed {
     }
 }
 
-/// Whether two texts are equal, in a time that does not tell where they differ.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let differ = one.iter().zip(other).fold(0, |sum, (left, right)| sum | (left ^ right));
-    one.len() == other.len() && std::hint::black_box(differ) == 0
-}
-
 fn hmac(key: &[u8], message: &[&str]) -> [u8; 32] {
-    let mut block = [0u8; BLOCK];
-    let long = Sha256::digest(key);
-    let key = if key.len() > BLOCK { long.as_slice() } else { key };
-    for (place, byte) in block.iter_mut().zip(key) {
-        *place = *byte;
-    }
-    let mut inner = Sha256::new();
-    inner.update(block.map(|byte| byte ^ 0x36));
-    for part in message {
-        inner.update(part.as_bytes());
-    }
-    let mut outer = Sha256::new();
-    outer.update(block.map(|byte| byte ^ 0x5c));
-    outer.update(inner.finalize());
-    outer.finalize().into()
+    let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    message.iter().for_each(|part| signing.update(part.as_bytes()));
+    signing.sign().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

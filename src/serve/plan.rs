@@ -102,9 +102,7 @@ impl Asked {
         let mut head = self.head.clone();
         head.method = Method::GET;
         head.headers.clear();
-        let mut uri = head.uri.into_parts();
-        uri.path_and_query = Some(target.clone());
-        head.uri = Uri::from_parts(uri).ok()?;
+        ask_for(&mut head.uri, target.clone());
         Some(Asked { ruled: None, ..self.with_head(head, target) })
     }
 
@@ -164,6 +162,15 @@ fn is_asked(headers: &HeaderMap) -> bool {
     !headers.contains_key(header::UPGRADE) || hop_by_hop::names(headers, &header::UPGRADE)
 }
 
+/// Makes a request one for another path and query.
+pub fn ask_for(uri: &mut Uri, target: PathAndQuery) {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target);
+    if let Ok(changed) = Uri::from_parts(parts) {
+        *uri = changed;
+    }
+}
+
 /// Which way a request goes.
 pub enum Course {
     /// Past the cache, for this reason.
@@ -182,8 +189,6 @@ pub struct Plan {
     pub range: Option<HeaderValue>,
     /// The client takes only what is stored.
     pub only_if_cached: bool,
-    /// The key of the original, if it is made of one.
-    of: Option<Key>,
 }
 
 /// What a path may hold as it is, of printable ASCII.
@@ -198,13 +203,7 @@ impl Plan {
             key: OnceLock::new(),
             range: self.range.clone(),
             only_if_cached: self.only_if_cached,
-            of: Some(self.key().clone()),
         }
-    }
-
-    /// The key of the original of what is made; its own of anything else.
-    pub fn original_key(&self) -> Key {
-        self.of.as_ref().unwrap_or_else(|| self.key()).clone()
     }
 
     /// The key of the URL, to keep.
@@ -229,7 +228,6 @@ pub fn plan(serve: &Serve, asked: &Asked, has_body: bool) -> Course {
             key: OnceLock::new(),
             range: single_range(asked),
             only_if_cached,
-            of: None,
         }),
     }
 }

@@ -150,6 +150,7 @@ pub struct Rules {
     percent: u8,
     /// Whether an operator has taken the document's own back.
     withdrawn: bool,
+    read_bodies: bool,
     test_key: Option<hmac::Key>,
 }
 
@@ -177,11 +178,14 @@ impl Rules {
             _ => Some(set_before(site, &name, release.before.as_deref(), kept)?),
         };
         let test_key = release.test_key.as_ref();
+        let others = before.as_ref().and_then(|set| set.program.as_ref());
+        let read_bodies = document.program.iter().chain(others).any(|it| it.reads_body());
         Ok(Rules {
             own: RuleSet { name, program: document.program.clone() },
             before,
             percent,
             withdrawn,
+            read_bodies,
             test_key: test_key.map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes())),
         })
     }
@@ -216,8 +220,7 @@ impl Rules {
 
     /// Whether any of the rules look at the bodies of requests.
     pub fn read_bodies(&self) -> bool {
-        let before = self.before.as_ref().and_then(|set| set.program.as_ref());
-        self.own.program.iter().chain(before).any(|program| program.reads_body())
+        self.read_bodies
     }
 
     /// Whether anybody can show that they test rules.
@@ -328,6 +331,7 @@ mod tests {
             before: None,
             percent: 100,
             withdrawn: false,
+            read_bodies: false,
             test_key: Some(hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes())),
         };
         let at = |seconds: u64| Timestamp(seconds * 1000);

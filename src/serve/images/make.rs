@@ -52,6 +52,13 @@ const OF_ITS_BYTES: [HeaderName; 8] = [
 /// The watermarks' pictures by their paths.
 pub type Marks = Vec<(String, Bytes)>;
 
+/// How the cache is asked for an original and for what is made of it.
+#[derive(Clone, Copy)]
+pub struct Plans<'a> {
+    pub original: &'a Plan,
+    pub derived: &'a Plan,
+}
+
 /// A picture.
 #[derive(Clone)]
 pub struct Made {
@@ -126,11 +133,11 @@ impl Workshop {
         self: &Arc<Self>,
         serve: &Serve,
         asked: &Asked,
-        (derived, original): (&Plan, Arc<Entry>),
+        (plans, original): (Plans<'_>, Arc<Entry>),
         picture: &Picture,
         marks: Marks,
     ) -> Outcome {
-        let key = derived.key();
+        let key = plans.derived.key();
         let name = (key.hash64(), original.stored.object_id);
         if let Some(refusal) = self.remembered(name, serve.clock.now()) {
             return Err(refusal);
@@ -142,7 +149,7 @@ impl Workshop {
                 None => {
                     let (done, waiting) = watch::channel(None);
                     under_way.insert(key.clone(), waiting.clone());
-                    let job = self.job(serve, asked, (derived, original), picture, marks);
+                    let job = self.job(serve, asked, (plans, original), picture, marks);
                     let clock = serve.clock.clone();
                     tokio::spawn(async move {
                         let _over = UnderWay(&job.workshop, &job.key);
@@ -168,7 +175,7 @@ impl Workshop {
         self: &Arc<Self>,
         serve: &Serve,
         asked: &Asked,
-        (derived, original): (&Plan, Arc<Entry>),
+        (plans, original): (Plans<'_>, Arc<Entry>),
         picture: &Picture,
         marks: Marks,
     ) -> Job {
@@ -176,8 +183,8 @@ impl Workshop {
             workshop: Arc::clone(self),
             store: Arc::clone(&serve.store),
             site: Arc::clone(&asked.identity.site),
-            key: derived.key().clone(),
-            of: derived.original_key(),
+            key: plans.derived.key().clone(),
+            of: plans.original.key().clone(),
             original,
             picture: picture.clone(),
             marks,
@@ -191,18 +198,19 @@ impl Workshop {
         self: &Arc<Self>,
         serve: &Serve,
         asked: &Asked,
-        (plan, derived): (&Plan, &Plan),
+        plans: Plans<'_>,
         picture: &Picture,
         made: &Arc<Entry>,
     ) {
         if !better::is_due(made) || !picture.marks().is_empty() {
             return;
         }
-        let Lookup::Found(original) = serve.store.peek(plan.key(), &asked.head.headers) else {
+        let Lookup::Found(original) = serve.store.peek(plans.original.key(), &asked.head.headers)
+        else {
             return;
         };
         if is_of(made, &original) && original.body.whole().is_some() {
-            let job = self.job(serve, asked, (derived, original), picture, Vec::new());
+            let job = self.job(serve, asked, (plans, original), picture, Vec::new());
             self.improve(Job { instead_of: Some(Arc::clone(made)), ..job });
         }
     }

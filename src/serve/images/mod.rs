@@ -26,7 +26,7 @@ use crate::serve::sent::Sent;
 use crate::serve::{Serve, pass};
 
 pub use make::Workshop;
-use make::{BUSY, Marks};
+use make::{BUSY, Marks, Plans};
 pub use wanted::{Picture, Wanted, name_the_original, wanted};
 
 /// Says the true code where the original is sent instead of an error (`ignore-error`).
@@ -63,7 +63,6 @@ pub async fn answer(
             file(serve, exchange, asked, &plan, secret.as_deref()).await
         }
         (Course::Cache(plan), Wanted::Picture(wanted)) => {
-            exchange.keyed(plan.question.derived(&wanted.tag).hash64());
             picture(serve, exchange, asked, &plan, wanted).await
         }
         (Course::Pass(reason), Wanted::File { secret }) => {
@@ -125,12 +124,14 @@ async fn picture(
     picture: &Picture,
 ) -> Result<Response<Body>, Refusal> {
     let derived = plan.derived(&picture.tag);
+    exchange.keyed(derived.question.hash64());
+    let plans = Plans { original: plan, derived: &derived };
     let mut base = None;
     if picture.unknown().is_none() {
         match serve.find(exchange, asked, &derived).await {
             Finding::Usable(entry, judgement) => {
                 let workshop = &serve.workshop;
-                workshop.look_after(serve, asked, (plan, &derived), picture, &entry);
+                workshop.look_after(serve, asked, plans, picture, &entry);
                 return sent(serve, exchange, asked, Obtained::stored(entry, judgement));
             }
             Finding::Refreshable(entry, _) => base = Some(entry),
@@ -162,7 +163,7 @@ async fn picture(
     };
     let made = match base.filter(|base| make::is_of(base, &original)) {
         Some(base) => Ok(make::confirmed(serve, &derived, &base, &original)),
-        None => serve.workshop.picture(serve, asked, (&derived, original), picture, marks).await,
+        None => serve.workshop.picture(serve, asked, (plans, original), picture, marks).await,
     };
     match made {
         Ok(entry) => sent(serve, exchange, asked, obtained.made_into(entry)),

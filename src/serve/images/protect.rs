@@ -15,6 +15,12 @@ pub fn opens(headers: &HeaderMap, name: &str) -> bool {
     headers.get(CONTENT_SECRET).is_some_and(|secret| same(secret.as_bytes(), name.as_bytes()))
 }
 
+/// Whether a secret is one that opens all originals of the site.
+pub fn is_sites(settings: &Settings, secret: &str) -> bool {
+    let is = |known: &String| same(known.as_bytes(), secret.as_bytes());
+    settings.protect == Protect::All && settings.secrets.iter().any(is)
+}
+
 /// Lets an answer through that needs no secret, or whose secret the client has.
 ///
 /// # Errors
@@ -30,11 +36,7 @@ pub fn check(
         Protect::Header => is_named,
         Protect::All => is_named || is_image(headers),
     };
-    let has = |secret: &str| {
-        let is_sites = settings.protect == Protect::All
-            && settings.secrets.iter().any(|known| same(known.as_bytes(), secret.as_bytes()));
-        opens(headers, secret) || is_sites
-    };
+    let has = |secret: &str| opens(headers, secret) || is_sites(settings, secret);
     if !settings.enabled || !needs || secret.is_some_and(has) {
         return Ok(());
     }

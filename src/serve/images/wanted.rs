@@ -3,12 +3,14 @@
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 
+use super::protect;
 use crate::header::accept_image::Accepted;
 use crate::image::params::{self, Error, query};
 use crate::image::settings::Protect;
 use crate::image::spec::{Content, Format, Quality, SIDE_MOST, Scale};
 use crate::image::{Settings, Spec, density};
 use crate::serve::answer::Refusal;
+use crate::serve::plan;
 
 /// The pixels of the client's screen for each of its lengths.
 pub const SEC_CH_DPR: HeaderName = HeaderName::from_static("sec-ch-dpr");
@@ -65,10 +67,7 @@ pub fn wanted(
     }
     if let Some(asked) = params::split(uri.path(), settings.separator) {
         let name = asked.name().map(Box::from);
-        let is_secret = name.as_deref().is_some_and(|name: &str| {
-            settings.protect == Protect::All && settings.secrets.iter().any(|it| it == name)
-        });
-        if is_secret {
+        if name.as_deref().is_some_and(|name| protect::is_sites(settings, name)) {
             let original = asked.original.to_owned();
             ask_for(uri, &original, uri.query().map(str::to_owned).as_deref())?;
             return Ok(Some(Wanted::File { secret: name }));
@@ -256,10 +255,8 @@ fn ask_for(uri: &mut Uri, path: &str, query: Option<&str>) -> Result<(), Refusal
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    let bad = || Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, "bad path");
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(text).map_err(|_| bad())?);
-    *uri = Uri::from_parts(parts).map_err(|_| bad())?;
+    let bad = |_| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, "bad path");
+    plan::ask_for(uri, PathAndQuery::try_from(text).map_err(bad)?);
     Ok(())
 }
 

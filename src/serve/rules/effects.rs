@@ -15,6 +15,7 @@ use crate::cache::Policy;
 use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
 use crate::serve::pace::Pace;
+use crate::serve::plan::ask_for;
 use crate::site::Site;
 
 /// What a set of rules comes to.
@@ -245,14 +246,5 @@ fn ask_by(method: &mut Method, other: &str) {
         && let Ok(other) = Method::from_bytes(other.as_bytes())
     {
         *method = other;
-    }
-}
-
-/// Makes the request one for another path and query.
-fn ask_for(uri: &mut Uri, target: PathAndQuery) {
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(target);
-    if let Ok(changed) = Uri::from_parts(parts) {
-        *uri = changed;
     }
 }
