@@ -56,7 +56,7 @@ enum Verb {
     Image(Box<image::Arguments>),
     /// Make pictures for the node that started this process.
     #[command(hide = true)]
-    ImageWorker,
+    ImageWorker(image_worker::Arguments),
 }
 
 /// Where a running node listens for orders.
@@ -85,7 +85,7 @@ pub fn main() -> ExitCode {
         Verb::Purge(arguments) => purge::run(arguments),
         Verb::Rules(arguments) => rules::run(arguments),
         Verb::Image(arguments) => image::run(*arguments),
-        Verb::ImageWorker => return image_worker::run(),
+        Verb::ImageWorker(arguments) => return image_worker::run(&arguments),
     };
     ExitCode::from(code)
 }

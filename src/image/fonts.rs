@@ -1,8 +1,8 @@
 //! The fonts of the machine and those that were configured, and which of them a name means.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use resvg::usvg::FontResolver;
 use resvg::usvg::fontdb::{Database, FaceInfo, Family, ID, Query, Source};
@@ -17,15 +17,34 @@ pub struct Fonts {
 /// The most bytes of fonts that a process holds.
 const HELD_MOST: u64 = 128 << 20;
 
-static INSTALLED: LazyLock<Arc<Database>> = LazyLock::new(|| {
+/// The fonts of this process, for drawings: those that [`Fonts::hold`] took into memory, else what is
+/// installed.
+static OURS: OnceLock<Arc<Database>> = OnceLock::new();
+
+/// The fonts that drawings are made with: those which are installed on this machine, looked up once, or
+/// what [`Fonts::hold`] took.
+pub fn ours() -> Arc<Database> {
+    OURS.get_or_init(|| Arc::new(with_kinds(installed()))).clone()
+}
+
+/// Says which families the kinds mean that drawings name.
+fn with_kinds(database: Database) -> Database {
+    let fonts = Fonts { database: Arc::new(database) };
+    let of = |name: &str| fonts.family(name).unwrap_or_default();
+    let (serif, sans, fixed) = (of("roman"), of("arial"), of("courier"));
+    let mut database = Arc::unwrap_or_clone(fonts.database);
+    database.set_serif_family(serif.clone());
+    database.set_sans_serif_family(sans.clone());
+    database.set_monospace_family(fixed);
+    database.set_cursive_family(serif);
+    database.set_fantasy_family(sans);
+    database
+}
+
+fn installed() -> Database {
     let mut database = Database::new();
     database.load_system_fonts();
-    Arc::new(database)
-});
-
-/// The fonts that are installed on this machine, looked up once.
-pub fn installed() -> Arc<Database> {
-    INSTALLED.clone()
+    database
 }
 
 /// Chooses fonts for the renderer: for a character that the chosen one lacks, the most similar.
@@ -57,7 +76,7 @@ fn similar(character: char, used: &[ID], database: &Database) -> Option<ID> {
 
 impl Default for Fonts {
     fn default() -> Self {
-        Fonts { database: installed() }
+        Fonts { database: ours() }
     }
 }
 
@@ -67,13 +86,15 @@ impl Fonts {
         Fonts { database: Arc::new(Database::new()) }
     }
 
-    /// The installed fonts, held in memory as far as [`HELD_MOST`] goes: for a process that will not be
-    /// able to open a file. Each file of several faces is held once.
-    pub fn held() -> Self {
-        let mut database = Database::new();
+    /// Takes these files and folders and the installed fonts into memory as far as [`HELD_MOST`] goes,
+    /// each file once, for all that this process will draw: it will not be able to open a file.
+    pub fn hold(paths: &[PathBuf]) -> Self {
+        let own = paths.iter().fold(Fonts::none(), |fonts, path| fonts.and(path));
+        let installed = installed();
+        let mut held = Database::new();
         let mut room = HELD_MOST;
         let mut files = BTreeSet::new();
-        for face in installed().faces() {
+        for face in own.database.faces().chain(installed.faces()) {
             let Source::File(path) = &face.source else { continue };
             let size = std::fs::metadata(path).map_or(u64::MAX, |it| it.len());
             if size > room || !files.insert(path.clone()) {
@@ -81,10 +102,10 @@ impl Fonts {
             }
             if let Ok(bytes) = std::fs::read(path) {
                 room -= size;
-                database.load_font_data(bytes);
+                held.load_font_data(bytes);
             }
         }
-        Fonts { database: Arc::new(database) }
+        Fonts { database: OURS.get_or_init(|| Arc::new(with_kinds(held))).clone() }
     }
 
     /// These and all fonts of a file or a folder. What cannot be read is left out.
@@ -104,7 +125,8 @@ impl Fonts {
         self.database.clone()
     }
 
-    /// The installed family that a name means: itself, else the first of its kin, else any.
+    /// The installed family that a name means: itself, be it in lower case and with hyphens, else the
+    /// first of its kin, else any.
     pub fn family(&self, name: &str) -> Option<String> {
         let has = |family: &&str| {
             let families = &[Family::Name(family)];
@@ -115,7 +137,13 @@ impl Fonts {
             let mut faces = self.database.faces();
             faces.find_map(|face| face.families.first()).map(|(family, _)| family.clone())
         };
-        kin.chain(FALL_BACK.iter().copied()).find(has).map(str::to_owned).or_else(any)
+        let itself = || {
+            let families = self.database.faces().flat_map(|face| &face.families);
+            let mut families = families.map(|(family, _)| family);
+            families.find(|family| is_spelled(family, name)).cloned()
+        };
+        let kin = || kin.chain(FALL_BACK.iter().copied()).find(has).map(str::to_owned);
+        itself().or_else(kin).or_else(any)
     }
 
     /// The first character of a text that no font can show.
@@ -135,6 +163,12 @@ impl Fonts {
         }
         text.chars().find(|it| missing.contains(it))
     }
+}
+
+/// Whether a URL's name is this family's: `noto-sans` is `Noto Sans`.
+fn is_spelled(family: &str, name: &str) -> bool {
+    let spelled = |byte: u8| if byte == b' ' { b'-' } else { byte.to_ascii_lowercase() };
+    family.len() == name.len() && family.bytes().zip(name.bytes()).all(|(a, b)| spelled(a) == b)
 }
 
 /// Joiners, marks of direction and variation selectors, which need no glyph.
@@ -196,6 +230,7 @@ fn kin(name: &str) -> &'static [&'static str] {
         "arial" => &["Arial", "Liberation Sans", "Arimo", "DejaVu Sans"],
         "helvetica" => &["Helvetica", "Nimbus Sans", "Liberation Sans", "DejaVu Sans"],
         "georgia" => &["Georgia", "Gelasio", "DejaVu Serif"],
+        "courier" => &["Courier New", "Liberation Mono", "Cousine", "DejaVu Sans Mono"],
         "roman" => &["Times New Roman", "Liberation Serif", "Tinos", "DejaVu Serif"],
         _ => &[],
     }
@@ -227,6 +262,7 @@ mod tests {
             assert!(fonts.family(name).is_some(), "{name}: no font is installed");
         }
         assert_eq!(fonts.family("DejaVu Serif").as_deref(), Some("DejaVu Serif"));
+        assert_eq!(fonts.family("dejavu-serif").as_deref(), Some("DejaVu Serif"));
         assert_eq!(Fonts::none().family("arial"), None);
     }
 
@@ -259,8 +295,8 @@ mod tests {
     #[test]
     fn configured_fonts_are_added() {
         let folder = tempfile::tempdir().unwrap();
-        let face = installed().faces().next().cloned().expect("no font is installed");
-        let bytes = installed().with_face_data(face.id, |data, _| data.to_vec()).unwrap();
+        let face = ours().faces().next().cloned().expect("no font is installed");
+        let bytes = ours().with_face_data(face.id, |data, _| data.to_vec()).unwrap();
         std::fs::write(folder.path().join("one.ttf"), &bytes).unwrap();
         let family = Some(face.families[0].0.clone());
         assert_eq!(Fonts::none().and(folder.path()).family("x"), family);

@@ -9,6 +9,7 @@ use image::{ImageFormat, ImageReader};
 
 use super::decode::{self, svg};
 use super::error::Error;
+use super::geometry::Size;
 use super::limits::Limits;
 
 /// Types of image that can be read.
@@ -97,6 +98,11 @@ impl Header {
         })?;
         limits.check_source(&header)?;
         Ok(header)
+    }
+
+    /// Width and height.
+    pub fn size(&self) -> Size {
+        Size { width: self.width, height: self.height }
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Limits {
     pub side: u32,
     /// The most pixels of all frames together, of a source or of a result.
     pub pixels: u64,
+    /// The most pixels that are held at once. What is scaled down while it is read may have more.
+    pub held_pixels: u64,
     /// The most pixels of a JPEG in several scans, which needs several times the memory.
     pub progressive_pixels: u64,
     /// The most frames.
@@ -32,6 +34,7 @@ impl Default for Limits {
         Limits {
             side: 20_000,
             pixels: 200_000_000,
+            held_pixels: 100_000_000,
             progressive_pixels: 64_000_000,
             frames: 10_000,
             scans: 100,
@@ -54,7 +57,7 @@ impl Limits {
 
     /// Refuses a source by what its header says.
     pub fn check_source(&self, header: &Header) -> Result<(), Error> {
-        let size = Size { width: header.width, height: header.height };
+        let size = header.size();
         self.check_size(size, header.frames, "the image")?;
         if header.frames > self.frames {
             let message =
@@ -81,7 +84,21 @@ impl Limits {
 
     /// Refuses a result before it is made.
     pub fn check_result(&self, size: Size, frames: u32) -> Result<(), Error> {
-        self.check_size(size, frames, "the result")
+        self.check_size(size, frames, "the result")?;
+        self.check_held(size)
+    }
+
+    /// Refuses a picture of which more pixels would be in memory at once than may be.
+    pub fn check_held(&self, size: Size) -> Result<(), Error> {
+        let (pixels, most) = (size.pixels(), self.held_pixels);
+        if pixels > most {
+            let message = format!(
+                "{pixels} pixels would be held at once, more than {most}; of a JPEG and of a PNG that \
+                 is not interlaced a smaller picture can be made"
+            );
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        Ok(())
     }
 
     fn check_size(&self, size: Size, frames: u32, what: &str) -> Result<(), Error> {
@@ -166,6 +183,9 @@ mod tests {
         assert_eq!(limits.check_bytes(11).unwrap_err().status(), 409);
         assert!(limits.check_result(Size::new(20_000, 20_000), 1).is_err());
         assert_eq!(limits.check_result(Size::new(30_000, 1), 1).unwrap_err().status(), 405);
+        let limits = Limits::default();
+        assert!(limits.check_result(Size::new(10_000, 10_000), 2).is_ok());
+        assert_eq!(limits.check_result(Size::new(10_001, 10_000), 1).unwrap_err().status(), 409);
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub fn decoded(bytes: &[u8]) -> Raster {
 pub fn decoded_frames(bytes: &[u8]) -> (Vec<(Raster, u32)>, u16) {
     let header = super::header::Header::read(bytes, &Limits::default()).unwrap();
     let mut frames = Vec::new();
-    let plays = super::decode::frames(bytes, &header, &mut |frame| {
+    let plays = super::decode::frames(bytes, &header, &Limits::default(), &mut |frame| {
         frames.push((frame.raster.clone(), frame.delay));
         Ok(super::decode::Flow::Next)
     });

@@ -86,7 +86,8 @@ pub struct Settings {
     pub signed: Option<Signed>,
     /// Read `?w=300&fit=crop` too, as many image services spell it. Default: false.
     pub query: bool,
-    /// Names of fonts beside the twelve of the language; the node knows their files.
+    /// Fonts of the node beside the twelve of the language, by their family in lower case and with hyphens
+    /// ("noto-sans").
     pub fonts: Vec<String>,
     /// Send WebP to clients that accept it, for originals too, where it is smaller and no format is
     /// asked for. Default: false.

@@ -220,6 +220,42 @@ async fn a_watermark_comes_from_the_same_site_through_the_cache() {
     assert_eq!(origin.seen().len(), 2);
 }
 
+/// Workers can open no file, a font's neither.
+#[tokio::test]
+async fn letters_are_drawn_in_drawings_and_on_pictures() {
+    let origin = Origin::start().await;
+    shows(&origin, "/a.png", &[]);
+    let drawing = |letters: &str| {
+        format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='60'>\
+             <text x='9' y='40' font-size='30'>{letters}</text></svg>"
+        )
+    };
+    for (path, letters) in [("/none.svg", ""), ("/some.svg", "Brink"), ("/han.svg", "\u{4e91}")] {
+        let text = drawing(letters);
+        origin.on(path, move |_| {
+            Reply::text(200, &text)
+                .header("Content-Type", "image/svg+xml")
+                .header("Cache-Control", "max-age=3600")
+        });
+    }
+    let edge = edge(&origin, "fonts = [\"dejavu-serif\"]\n").await;
+    let mut seen = Vec::new();
+    for url in [
+        "/none.svg!/format/png",
+        "/some.svg!/format/png",
+        "/han.svg!/format/png",
+        "/a.png!/fw/200/format/png",
+        "/a.png!/fw/200/format/png/watermark/text/QnJpbms/font/arial",
+        "/a.png!/fw/200/format/png/watermark/text/QnJpbms/font/dejavu-serif",
+    ] {
+        let answer = edge.get(url).await;
+        assert_eq!(size(answer.whole(200)).0, 200, "{url}");
+        assert!(!seen.contains(&answer.body), "{url} shows no letters");
+        seen.push(answer.body);
+    }
+}
+
 #[tokio::test]
 async fn a_hot_picture_is_made_better_behind_the_answers() {
     let origin = Origin::start().await;

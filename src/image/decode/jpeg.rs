@@ -11,7 +11,9 @@ use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr, msg_parm_union};
 
 use super::super::colour;
 use super::super::error::Error;
+use super::super::geometry::Size;
 use super::super::header::{Header, Kind};
+use super::super::limits::Limits;
 use super::super::metadata::{self, Metadata};
 use super::super::raster::{Channels, Raster};
 use super::{Decoded, damaged};
@@ -22,7 +24,12 @@ thread_local! {
 }
 
 /// Decodes to the smallest of 1, 2, 4 or 8 eighths that is not below `needed`.
-pub(super) fn decode(bytes: &[u8], header: &Header, needed: f64) -> Result<Decoded, Error> {
+pub(super) fn decode(
+    bytes: &[u8],
+    header: &Header,
+    needed: f64,
+    limits: &Limits,
+) -> Result<Decoded, Error> {
     STRICT.set(false);
     let broken = |why: std::io::Error| damaged(Kind::Jpeg, why);
     let mut decoder = Decompress::builder().with_err(errors()).from_mem(bytes).map_err(broken)?;
@@ -30,6 +37,8 @@ pub(super) fn decode(bytes: &[u8], header: &Header, needed: f64) -> Result<Decod
         return Err(damaged(Kind::Jpeg, "its header contradicts itself"));
     }
     let eighths = eighths(needed);
+    let scaled = |side: u32| (side * u32::from(eighths)).div_ceil(8);
+    limits.check_held(Size::new(scaled(header.width), scaled(header.height)))?;
     decoder.scale(eighths);
     let Metadata { icc, .. } = metadata::read(bytes, Kind::Jpeg);
     let four = decoder.components().len() == 4;

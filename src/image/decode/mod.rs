@@ -7,6 +7,7 @@ mod gif;
 mod jpeg;
 mod other;
 mod png;
+mod shrink;
 pub(super) mod svg;
 mod webp;
 
@@ -54,16 +55,19 @@ pub fn still(
     limits: &Limits,
 ) -> Result<Decoded, Error> {
     let whole = |(raster, icc)| Decoded { raster, factor: 1.0, icc };
+    if !matches!(header.kind, Kind::Jpeg | Kind::Png | Kind::Svg) {
+        limits.check_held(header.size())?;
+    }
     guarded(header.kind, || match header.kind {
-        Kind::Jpeg => jpeg::decode(bytes, header, needed),
-        Kind::Png => png::decode(bytes, header).map(whole),
+        Kind::Jpeg => jpeg::decode(bytes, header, needed, limits),
+        Kind::Png => png::decode(bytes, header, needed, limits),
         Kind::Gif => first(|each| gif::decode(bytes, header, each).map(drop)).map(whole),
         Kind::WebP if header.frames > 1 => {
             first(|each| webp::animation(bytes, header, each).map(drop)).map(whole)
         }
         Kind::WebP => webp::decode(bytes, header).map(whole),
         Kind::Svg => svg::decode(bytes, needed, limits),
-        Kind::Bmp | Kind::Tiff | Kind::Ico | Kind::Pnm => other::decode(bytes, header).map(whole),
+        Kind::Bmp | Kind::Tiff | Kind::Ico | Kind::Pnm => other::decode(bytes, header, needed),
     })
 }
 
@@ -71,8 +75,10 @@ pub fn still(
 pub fn frames(
     bytes: &[u8],
     header: &Header,
+    limits: &Limits,
     each: &mut dyn FnMut(Frame<'_>) -> Result<Flow, Error>,
 ) -> Result<u16, Error> {
+    limits.check_held(header.size())?;
     guarded(header.kind, || match header.kind {
         Kind::Gif => gif::decode(bytes, header, each),
         Kind::WebP if header.frames > 1 => webp::animation(bytes, header, each),

@@ -2,18 +2,21 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::super::error::Error;
+use super::super::geometry::Size;
 use super::super::header::{Header, Kind};
-use super::super::raster::{Channels, Raster, bytes as size_in_bytes};
-use super::{damaged, grey, grey_with_alpha};
+use super::super::raster::{Channels, Raster};
+use super::shrink::{self, Shrink};
+use super::{Decoded, damaged, grey, grey_with_alpha};
 
 /// Bytes that a decoder may allocate for a pixel: 16 bits of four channels twice.
 const BYTES_PER_PIXEL: u64 = 16;
 
-pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<(Raster, Option<Vec<u8>>), Error> {
-    let broken = |why: image::ImageError| damaged(header.kind, why);
+pub(super) fn decode(bytes: &[u8], header: &Header, needed: f64) -> Result<Decoded, Error> {
+    let broken = |why: ImageError| damaged(header.kind, why);
+    let contradicts = || damaged(header.kind, "its header contradicts itself");
     let format = match header.kind {
         Kind::Bmp => ImageFormat::Bmp,
         Kind::Tiff => ImageFormat::Tiff,
@@ -23,8 +26,34 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<(Raster, Option<Ve
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits(header));
     let mut decoder = reader.into_decoder().map_err(broken)?;
+    if decoder.dimensions() != (header.width, header.height) {
+        return Err(contradicts());
+    }
     let icc = decoder.icc_profile().ok().flatten();
+    let side = shrink::side(needed);
     let picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    if let Some(raster) = (side > 1).then(|| shrunk(&picture, side)).flatten() {
+        return Ok(Decoded { raster, factor: 1.0 / f64::from(side), icc });
+    }
+    let raster = whole(picture).ok_or_else(contradicts)?;
+    Ok(Decoded { raster, factor: 1.0, icc })
+}
+
+/// A picture of 8-bit samples with one pixel for each box.
+fn shrunk(picture: &DynamicImage, side: u32) -> Option<Raster> {
+    let samples = match picture.color() {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => {
+            usize::from(picture.color().channel_count())
+        }
+        _ => return None,
+    };
+    let mut shrink = Shrink::new(Size::new(picture.width(), picture.height()), samples, side);
+    let stride = picture.width() as usize * samples;
+    picture.as_bytes().chunks_exact(stride).for_each(|row| shrink.row(row));
+    shrink.finish(picture.width())
+}
+
+fn whole(picture: DynamicImage) -> Option<Raster> {
     let (width, height) = (picture.width(), picture.height());
     let (channels, pixels) = match picture {
         DynamicImage::ImageLuma8(it) => (Channels::Rgb, grey(&it)),
@@ -32,12 +61,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<(Raster, Option<Ve
         it if it.color().has_alpha() => (Channels::Rgba, it.into_rgba8().into_raw()),
         it => (Channels::Rgb, it.into_rgb8().into_raw()),
     };
-    let fits = (width, height) == (header.width, header.height)
-        && size_in_bytes(width, height, channels) == Some(pixels.len());
     Raster::new(width, height, channels, pixels)
-        .filter(|_| fits)
-        .map(|it| (it, icc))
-        .ok_or_else(|| damaged(header.kind, "its header contradicts itself"))
 }
 
 fn limits(header: &Header) -> image::Limits {

@@ -81,7 +81,7 @@ fn parse(bytes: &[u8]) -> Result<Tree, usvg::Error> {
             resolve_data: Box::new(|_, _, _| None),
             resolve_string: Box::new(|_, _| None),
         },
-        fontdb: fonts::installed(),
+        fontdb: fonts::ours(),
         font_resolver: fonts::resolver(),
         ..Options::default()
     };

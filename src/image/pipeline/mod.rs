@@ -104,7 +104,7 @@ pub fn run(source: &[u8], spec: &Spec, means: &Means<'_>) -> Result<Made, Error>
         }
         _ => 1,
     };
-    let full = Size { width: header.width, height: header.height };
+    let full = header.size();
     let plan = Plan::new(spec, full, orientation, None)?;
     let kept = kept(spec, metadata, header.kind, orientation);
     let moving = header.frames > 1
@@ -175,7 +175,7 @@ fn animation(
     let how = target::how(&work.spec.output, target, work.means.effort);
     let mut file = Animation::new(how, work.spec.output.coalesce);
     let mut decoding = Instant::now();
-    let plays = decode::frames(source, header, &mut |frame| {
+    let plays = decode::frames(source, header, work.means.limits, &mut |frame| {
         let size = frame.raster.size();
         work.note("decode", size, decoding);
         work.deadline.check()?;
@@ -217,7 +217,7 @@ fn answer(source: &[u8], question: Question, means: &Means<'_>) -> Result<Made, 
             metadata::about(&header, &metadata, exif, iptc)
         }
     };
-    let size = Size { width: header.width, height: header.height };
+    let size = header.size();
     let steps = vec![Step { name: "answer", size, time: start.elapsed() }];
     let bytes = json.to_string().into_bytes();
     let frames = header.frames;

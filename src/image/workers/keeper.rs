@@ -68,6 +68,12 @@ impl Launch {
         }
     }
 
+    /// The same with further arguments.
+    pub fn with(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
     fn command(&self, socket: OwnedFd) -> Command {
         let mut command = Command::new(&self.program);
         command

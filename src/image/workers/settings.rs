@@ -1,5 +1,7 @@
 //! The `[images]` table of the node's settings: what image work may cost.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::{Size, Span};
@@ -48,6 +50,9 @@ pub struct Settings {
     /// How much of one core goes into making better, behind the answers, what was made fast and is asked
     /// for often, in percent; 0: nothing. Default: 25.
     pub background: u8,
+    /// Files and folders of fonts, beside those that are installed; a worker holds up to 128 MiB of
+    /// them. Default: none.
+    pub fonts: Vec<PathBuf>,
     /// How workers stand to everything else on the machine: "idle", "low" or "normal". Default: "idle".
     pub priority: Priority,
 }
@@ -66,6 +71,7 @@ impl Default for Settings {
             jobs: 1000,
             site_share: 50,
             background: 25,
+            fonts: Vec::new(),
             priority: Priority::Idle,
         }
     }
@@ -140,6 +146,10 @@ impl Settings {
             format!("{} is less than {LEAST_MEMORY} above the largest image", self.memory),
             "1GiB",
         );
+        for font in self.fonts.iter().filter(|font| !font.exists()) {
+            let message = format!("{} is not there", font.display());
+            object(true, "fonts", message, "write paths of files or folders");
+        }
         object(self.jobs == 0, "jobs", "a worker that may do nothing is of no use".into(), "1000");
         object(
             !(1..=100).contains(&self.site_share),

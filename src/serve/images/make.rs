@@ -115,8 +115,9 @@ impl Workshop {
     /// # Errors
     /// The threads that keep the workers cannot be started.
     pub fn new(settings: &workers::Settings) -> std::io::Result<Arc<Self>> {
+        let launch = workers::Launch::verb("image-worker").with(&settings.fonts);
         Ok(Arc::new(Workshop {
-            pool: Pool::new(settings, workers::Launch::verb("image-worker"))?,
+            pool: Pool::new(settings, launch)?,
             milliseconds: u64::try_from(settings.time_limit.0.as_millis()).unwrap_or(u64::MAX),
             under_way: Mutex::default(),
             better: Better::default(),
