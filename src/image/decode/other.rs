@@ -23,6 +23,10 @@ pub(super) fn decode(bytes: &[u8], header: &Header, needed: f64) -> Result<Decod
         Kind::Ico => ImageFormat::Ico,
         _ => ImageFormat::Pnm,
     };
+    // Room for the pixels would be made before any is read.
+    if header.kind == Kind::Pnm && !holds(bytes, header) {
+        return Err(damaged(header.kind, "it ends too early"));
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits(header));
     let mut decoder = reader.into_decoder().map_err(broken)?;
@@ -37,6 +41,15 @@ pub(super) fn decode(bytes: &[u8], header: &Header, needed: f64) -> Result<Decod
     }
     let raster = whole(picture).ok_or_else(contradicts)?;
     Ok(Decoded { raster, factor: 1.0, icc })
+}
+
+/// Whether a PNM can have as many samples as it says: each takes a byte, in bitmaps of bits one bit.
+fn holds(bytes: &[u8], header: &Header) -> bool {
+    let row = match bytes.get(1) {
+        Some(b'4') => header.width.div_ceil(8),
+        _ => header.width,
+    };
+    u64::from(row) * u64::from(header.height) <= bytes.len() as u64
 }
 
 /// A picture of 8-bit samples with one pixel for each box.
