@@ -47,6 +47,19 @@ pub struct KeyRef<'a> {
     text: &'a [u8],
 }
 
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The host, with its port if that is not the scheme's own.
+    pub host: &'a str,
+    /// The path.
+    pub path: &'a str,
+    /// What of the query counts.
+    pub query: Option<&'a str>,
+    /// What is made of it, if it is a picture.
+    pub picture: Option<&'a str>,
+}
+
 /// The key of a request, before `Vary` is known. HEAD has the key of GET.
 pub fn key(policy: &Policy, site: u32, request: &Request<'_>) -> Key {
     question(policy, site, request).to_key()
@@ -216,6 +229,22 @@ impl<'a> KeyRef<'a> {
     /// The site.
     pub fn site(self) -> u32 {
         parts(self.text).find(|(tag, _)| *tag == b'S').map_or(0, |(_, bytes)| number(bytes))
+    }
+
+    /// What it asks for, in words; none if that is no text.
+    pub fn asked(self) -> Option<Asked<'a>> {
+        let mut asked = Asked { host: "", path: "", query: None, picture: None };
+        for (tag, bytes) in parts(self.text) {
+            let text = || std::str::from_utf8(bytes).ok();
+            match tag {
+                b'H' => asked.host = text()?,
+                b'/' | b'.' => asked.path = text()?,
+                b'?' | b'&' => asked.query = Some(text()?),
+                b'i' => asked.picture = Some(text()?),
+                _ => {}
+            }
+        }
+        Some(asked)
     }
 
     /// Asks for the variant that a request selects under this URL.

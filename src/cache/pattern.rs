@@ -1,4 +1,4 @@
-//! Path patterns of cache rules: `/a/*.mp4`, `/dir/*`, `/*.(jpg,png)`, each with an optional query
+//! Path patterns of cache rules and purges: `/a/*.mp4`, `/dir/*`, `/*.(jpg,png)`, each with an optional query
 //! condition (`?v`, `?v=1`).
 //!
 //! `*` stands for any run of characters, `/` too; `(a,b)` for one of a list, in any letter case,
@@ -14,7 +14,7 @@ use memchr::memmem;
 const MOST: usize = 128;
 
 /// A compiled pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// What the path must begin with.
     start: Box<str>,
@@ -26,7 +26,7 @@ pub struct Pattern {
     query: QueryCondition,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum End {
     /// Nothing comes after `start`: there was no star.
     Exact,
@@ -37,7 +37,7 @@ enum End {
 }
 
 /// What a pattern asks of the query (feature F24 of the list).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 enum QueryCondition {
     /// No `?` in the pattern: the query does not matter.
     #[default]
@@ -50,7 +50,7 @@ enum QueryCondition {
 
 impl Pattern {
     /// The pattern that every path and query matches.
-    pub(super) fn all() -> Self {
+    pub fn all() -> Self {
         let (start, middle) = ("".into(), Vec::new());
         Pattern { start, middle, end: End::Text("".into()), query: QueryCondition::Any }
     }

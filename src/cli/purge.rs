@@ -4,17 +4,30 @@ use crate::cli::{COULD_NOT_RUN, Reach};
 
 /// What `brink purge` understands.
 #[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["url", "tag", "all"]))]
+#[command(group = clap::ArgGroup::new("what").required(true)
+    .args(["url", "prefix", "rule", "tag", "host", "site", "all"])
+    .multiple(true))]
 pub(crate) struct Arguments {
-    /// A URL with all its variants, over HTTP and HTTPS alike; may be given often.
+    /// A URL with all its variants and pictures, over HTTP and HTTPS alike; may be given often.
     #[arg(long, num_args = 1.., value_name = "URL")]
     url: Vec<String>,
-    /// A tag, as the origin's Surrogate-Key or Cache-Tag had it; may be given often.
+    /// The beginning of URLs; with a `/` at its end a folder, which costs least.
+    #[arg(long, num_args = 1.., value_name = "URL")]
+    prefix: Vec<String>,
+    /// URLs with `*` in host or path, and with a condition on the query: `http://a.com/img/*.jpg?v=1`
+    /// (`?v`: it is there; a bare `?`: there is none).
+    #[arg(long, num_args = 1.., value_name = "URL")]
+    rule: Vec<String>,
+    /// A tag, as the origin's Surrogate-Key, Cache-Tag or Cache-Groups had it; may be given often.
     #[arg(long, num_args = 1.., value_name = "TAG")]
     tag: Vec<String>,
-    /// The site whose tags are meant, by one of its hosts; without it, those of all sites.
-    #[arg(long, requires = "tag")]
-    host: Option<String>,
+    /// All of a host; with `--tag` the site whose tags are meant, by one of its hosts, without which
+    /// they are those of all sites.
+    #[arg(long, value_name = "HOST")]
+    host: Vec<String>,
+    /// All of a site, by its name.
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    site: Vec<String>,
     /// Everything of every site.
     #[arg(long)]
     all: bool,
@@ -31,10 +44,22 @@ pub(crate) struct Arguments {
 
 /// Purges; the node has it on disk when this returns.
 pub(crate) fn run(arguments: Arguments) -> u8 {
+    let (hosts, whose) = match (&arguments.tag[..], &arguments.host[..]) {
+        ([_, ..], [host]) => (&[][..], Some(host)),
+        ([_, ..], [_, _, ..]) => {
+            eprintln!("brink: `--host` beside `--tag` is the one site whose tags are meant");
+            return COULD_NOT_RUN;
+        }
+        (_, hosts) => (hosts, None),
+    };
     let order = serde_json::json!({
         "urls": arguments.url,
+        "prefixes": arguments.prefix,
+        "rules": arguments.rule,
         "tags": arguments.tag,
-        "host": arguments.host,
+        "hosts": hosts,
+        "host": whose,
+        "sites": arguments.site,
         "all": arguments.all,
         "mode": if arguments.hard { "hard" } else { "soft" },
     });
@@ -48,10 +73,10 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
     if arguments.reach.json() {
         println!("{answer:#}");
     } else {
-        let what = match (arguments.url.len(), arguments.tag.len()) {
-            (0, 0) => "everything".to_owned(),
-            (0, tags) => format!("{tags} tags"),
-            (urls, _) => format!("{urls} URLs"),
+        let kind = answer["kind"].as_str().unwrap_or_default();
+        let what = match kind {
+            "all" => "everything".to_owned(),
+            kind => format!("{} {kind}", answer["count"]),
         };
         let became = if arguments.hard { "gone" } else { "stale" };
         println!("{became}: {what}, number {}", answer["seq"]);

@@ -30,6 +30,11 @@ impl Store {
         self.rules.count()
     }
 
+    /// How many purge rules with patterns a site has.
+    pub fn patterns_of(&self, site: u32) -> usize {
+        self.rules.patterns_of(site)
+    }
+
     /// Whether no purge has named the URL or these tags since that number.
     pub fn is_current(&self, key: &Key, fill_seq: u64, tags: impl Fn() -> Vec<u64>) -> bool {
         self.rules.fate(key.into(), fill_seq, tags).0 == Fate::Live

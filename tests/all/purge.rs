@@ -126,6 +126,70 @@ async fn a_tag_purges_what_has_it_of_one_site_or_of_all() {
 }
 
 #[tokio::test]
+async fn folders_patterns_hosts_and_sites_are_purged_and_nothing_else() {
+    let origin = Origin::start().await;
+    let urls = ["/x", "/img/a.jpg", "/img/a.jpg?v=1", "/img/old/b.png", "/imgs"];
+    for path in ["/x", "/img/a.jpg", "/img/old/b.png", "/imgs"] {
+        serve(&origin, path, 1, &[]);
+    }
+    let hosts = ["a.test", "www.a.test", "b.test"];
+    let setup = setup(&origin).site("b", &site(&["b.test"], &origin, ""));
+    let mut edge = setup.site("a", &site(&["a.test", "*.a.test"], &origin, "")).start().await;
+    // The URLs that are not hits, by their places; all are hits afterwards.
+    let missing = async |edge: &Edge| {
+        let (mut client, mut missing) = (edge.client().await, Vec::new());
+        for host in hosts {
+            for url in urls {
+                let answer = client.get(host, url).send().await;
+                answer.whole(200);
+                if !answer.hit() {
+                    missing.push(format!("{host}{url}"));
+                }
+            }
+        }
+        missing
+    };
+    assert_eq!(missing(&edge).await.len(), 15);
+    let on = |host: &str, urls: &[&str]| -> Vec<String> {
+        urls.iter().map(|url| format!("{host}{url}")).collect()
+    };
+    let img = ["/img/a.jpg", "/img/a.jpg?v=1", "/img/old/b.png"];
+    for (order, gone) in [
+        (json!({"prefixes": ["http://a.test/img/"]}), on("a.test", &img)),
+        (json!({"prefixes": ["http://a.test/img"]}), on("a.test", &urls[1..])),
+        (json!({"prefixes": ["http://b.test/img/old/"]}), on("b.test", &img[2..])),
+        (json!({"rules": ["http://a.test/img/*.jpg"]}), on("a.test", &img[..2])),
+        (json!({"rules": ["http://*.a.test/*.jpg?v=1"]}), on("www.a.test", &img[1..2])),
+        (
+            json!({"rules": ["http://b.test/*?"]}),
+            on("b.test", &["/x", "/img/a.jpg", "/img/old/b.png", "/imgs"]),
+        ),
+        (json!({"hosts": ["www.a.test"]}), on("www.a.test", &urls)),
+        (json!({"hosts": ["*.a.test"]}), on("www.a.test", &urls)),
+        (json!({"sites": ["b"]}), on("b.test", &urls)),
+        (json!({"sites": ["a"]}), [on("a.test", &urls), on("www.a.test", &urls)].concat()),
+    ] {
+        assert_eq!(missing(&edge).await, Vec::<String>::new());
+        let mut hard = order.clone();
+        hard["mode"] = json!("hard");
+        let (status, text) = purge(&edge, hard).await;
+        assert_eq!(status, 200, "{text}");
+        assert_eq!(missing(&edge).await, gone, "{order}");
+    }
+    // They hold after a restart, too.
+    until("all is on disk", async || edge.metric("disk_records", "").await >= 15.0).await;
+    let order = json!({"rules": ["http://a.test/img/*"], "mode": "hard"});
+    assert_eq!(purge(&edge, order).await.0, 200);
+    edge.restart().await;
+    let missing = missing(&edge).await;
+    // What was asked for last may not have reached the disk.
+    assert!(
+        missing.len() < 15 && on("a.test", &img).iter().all(|url| missing.contains(url)),
+        "{missing:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_purge_holds_for_what_is_being_fetched() {
     let origin = Origin::start().await;
     let gate = Gate::closed();
@@ -187,6 +251,14 @@ async fn an_order_that_is_wrong_changes_nothing_and_says_what_is_wrong() {
         (json!({"urls": ["http://a.test/x"], "all": true}), "one of them"),
         (json!({"urls": ["http://a.test/x", "http://c.test/x"]}), "c.test"),
         (json!({"urls": ["/x"]}), "http://"),
+        (json!({"urls": ["http://a.test/x"], "tags": ["t"]}), "one of them"),
+        (json!({"prefixes": ["http://c.test/"]}), "c.test"),
+        (json!({"prefixes": ["http://a.test/*"]}), "rule"),
+        (json!({"prefixes": ["http://a.test"]}), "path"),
+        (json!({"rules": ["http://a.test/*", "http://a.test/*.(jpg"]}), "not closed"),
+        (json!({"rules": ["http://*/x"]}), "no host"),
+        (json!({"hosts": ["c.test"]}), "c.test"),
+        (json!({"sites": ["c"]}), "no site `c`"),
         (json!({"tags": ["t"], "host": "c.test"}), "c.test"),
         (json!({"tags": [" "]}), "empty"),
         (json!({"urls": ["http://a.test/x"], "host": "a.test"}), "host"),
@@ -210,8 +282,15 @@ async fn the_command_line_purges() {
     serve(&origin, "/x", 1, &[("Surrogate-Key", "t")]);
     let edge = setup(&origin).start().await;
     let config = edge.path("node.toml").display().to_string();
-    for what in [&["--url", "http://a.test/x"][..], &["--tag", "t", "--host", "a.test"], &["--all"]]
-    {
+    for what in [
+        &["--url", "http://a.test/x"][..],
+        &["--tag", "t", "--host", "a.test"],
+        &["--prefix", "http://a.test/"],
+        &["--rule", "http://a.test/*"],
+        &["--host", "a.test"],
+        &["--site", "a"],
+        &["--all"],
+    ] {
         edge.get("/x").await.whole(200);
         assert!(edge.get("/x").await.hit());
         let arguments = [&["purge", "--hard", "-c", &config], what].concat();
@@ -219,7 +298,13 @@ async fn the_command_line_purges() {
         assert!(status.success() && text.starts_with("gone: "), "{text}");
         assert!(!edge.get("/x").await.hit());
     }
-    for wrong in [&["--url", "http://c.test/"][..], &[], &["--all", "--soft", "--hard"]] {
+    for wrong in [
+        &["--url", "http://c.test/"][..],
+        &[],
+        &["--all", "--soft", "--hard"],
+        &["--url", "http://a.test/x", "--all"],
+        &["--tag", "t", "--host", "a.test", "--host", "b.test"],
+    ] {
         let (status, text) = command(&[&["purge", "-c", &config], wrong].concat()).await;
         assert!(!status.success() && !text.is_empty());
     }

@@ -2,16 +2,19 @@
 //! time in one transaction, so that many purges share one sync.
 
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::oneshot;
 
-use super::{Mode, Scope};
+use super::{Matching, Mode, Scope};
 
 /// Scope to the numbers of its newest soft and hard rule.
 const RULES: TableDefinition<'_, (u8, u32, u64), (u64, u64)> = TableDefinition::new("purge_rules");
+
+/// The same for scopes that are named by a text: kind, site and text.
+const TEXTS: TableDefinition<'_, (u8, u32, &str), (u64, u64)> = TableDefinition::new("purge_texts");
 
 const FILE: &str = "purge.redb";
 
@@ -125,26 +128,43 @@ fn write_all(database: &Database, waiting: &mpsc::Receiver<Order>) {
 fn commit(database: &Database, orders: &[Order]) -> Result<(), redb::Error> {
     let writing = database.begin_write()?;
     {
-        let mut table = writing.open_table(RULES)?;
+        let mut numbers = writing.open_table(RULES)?;
+        let mut texts = writing.open_table(TEXTS)?;
         for order in orders {
             for (number, scope, mode) in &order.rules {
-                let row = to_row(*scope);
-                let (mut soft, mut hard) = table.get(row)?.map_or((0, 0), |marks| marks.value());
-                match mode {
-                    Mode::Soft => soft = soft.max(*number),
-                    Mode::Hard => hard = hard.max(*number),
+                match Row::of(scope) {
+                    Row::Number(row) => add(&mut numbers, row, *number, *mode)?,
+                    Row::Text(kind, site, text) => {
+                        add(&mut texts, (kind, site, text.as_str()), *number, *mode)?;
+                    }
                 }
-                table.insert(row, (soft, hard))?;
             }
-            if let Some((gone, soft, hard)) = &order.rest {
-                for scope in gone {
-                    table.remove(to_row(*scope))?;
+            let Some((gone, soft, hard)) = &order.rest else { continue };
+            for scope in gone {
+                match Row::of(scope) {
+                    Row::Number(row) => drop(numbers.remove(row)?),
+                    Row::Text(kind, site, text) => drop(texts.remove((kind, site, &*text))?),
                 }
-                table.insert(to_row(Scope::All), (*soft, *hard))?;
             }
+            numbers.insert(ALL, (*soft, *hard))?;
         }
     }
     writing.commit()?;
+    Ok(())
+}
+
+fn add<'a, K: redb::Key>(
+    table: &mut redb::Table<'_, K, (u64, u64)>,
+    row: impl std::borrow::Borrow<K::SelfType<'a>>,
+    number: u64,
+    mode: Mode,
+) -> Result<(), redb::Error> {
+    let (mut soft, mut hard) = table.get(row.borrow())?.map_or((0, 0), |marks| marks.value());
+    match mode {
+        Mode::Soft => soft = soft.max(number),
+        Mode::Hard => hard = hard.max(number),
+    }
+    table.insert(row.borrow(), (soft, hard))?;
     Ok(())
 }
 
@@ -152,32 +172,52 @@ fn load(path: &Path) -> Result<(Database, Vec<Rule>), redb::Error> {
     let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
     let writing = database.begin_write()?;
     writing.open_table(RULES)?;
+    writing.open_table(TEXTS)?;
     writing.commit()?;
+    let reading = database.begin_read()?;
     let mut rules = Vec::new();
-    let table = database.begin_read()?.open_table(RULES)?;
-    for row in table.iter()? {
-        let (scope, marks) = row?;
-        // A scope of a newer version: what it names is not known, so it may be anything.
-        let scope = of_row(scope.value()).unwrap_or(Scope::All);
-        let (soft, hard) = marks.value();
-        rules.extend((soft > 0).then_some((soft, scope, Mode::Soft)));
+    // A scope of a newer version: what it names is not known, so it may be anything.
+    let mut keep = |scope: Option<Scope>, (soft, hard): (u64, u64)| {
+        let scope = scope.unwrap_or(Scope::All);
+        rules.extend((soft > 0).then_some((soft, scope.clone(), Mode::Soft)));
         rules.extend((hard > 0).then_some((hard, scope, Mode::Hard)));
+    };
+    for row in reading.open_table(RULES)?.iter()? {
+        let (row, marks) = row?;
+        keep(of_number(row.value()), marks.value());
+    }
+    for row in reading.open_table(TEXTS)?.iter()? {
+        let (row, marks) = row?;
+        keep(of_text(row.value()), marks.value());
     }
     rules.sort_unstable_by_key(|(number, ..)| *number);
     Ok((database, rules))
 }
 
-fn to_row(scope: Scope) -> (u8, u32, u64) {
-    match scope {
-        Scope::All => (0, 0, 0),
-        Scope::Site(site) => (1, site, 0),
-        Scope::Url(hash) => (2, 0, hash),
-        Scope::Tag(None, hash) => (3, 0, hash),
-        Scope::Tag(Some(site), hash) => (4, site, hash),
+/// A scope as a row's key.
+enum Row {
+    Number((u8, u32, u64)),
+    Text(u8, u32, String),
+}
+
+/// The row of the rule for everything.
+const ALL: (u8, u32, u64) = (0, 0, 0);
+
+impl Row {
+    fn of(scope: &Scope) -> Row {
+        match scope {
+            Scope::All => Row::Number(ALL),
+            Scope::Site(site) => Row::Number((1, *site, 0)),
+            Scope::Url(hash) => Row::Number((2, 0, *hash)),
+            Scope::Tag(None, hash) => Row::Number((3, 0, *hash)),
+            Scope::Tag(Some(site), hash) => Row::Number((4, *site, *hash)),
+            Scope::Folder(site, folder) => Row::Text(1, *site, folder.to_string()),
+            Scope::Matching(site, matching) => Row::Text(2, *site, matching.to_string()),
+        }
     }
 }
 
-fn of_row(row: (u8, u32, u64)) -> Option<Scope> {
+fn of_number(row: (u8, u32, u64)) -> Option<Scope> {
     Some(match row {
         (0, ..) => Scope::All,
         (1, site, _) => Scope::Site(site),
@@ -186,4 +226,12 @@ fn of_row(row: (u8, u32, u64)) -> Option<Scope> {
         (4, site, hash) => Scope::Tag(Some(site), hash),
         _ => return None,
     })
+}
+
+fn of_text((kind, site, text): (u8, u32, &str)) -> Option<Scope> {
+    match kind {
+        1 => Some(Scope::Folder(site, text.into())),
+        2 => Some(Scope::Matching(site, Arc::new(Matching::parse(text)?))),
+        _ => None,
+    }
 }

@@ -11,18 +11,20 @@
 //! its number behind in the rule for everything, so that what it forbade never comes back.
 
 mod journal;
+mod scope;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
 use journal::Journal;
+pub use scope::{Matching, Scope};
+use table::Table;
 
 use crate::cache::KeyRef;
 use crate::clock::{Clock, Timestamp};
@@ -48,19 +50,6 @@ pub static COUNTERS: Counters = Counters {
     stale: Counter::new(),
     merged: Counter::new(),
 };
-
-/// What a rule is about.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Scope {
-    /// A URL with all its variants, by [`KeyRef::url_hash`].
-    Url(u64),
-    /// What has a tag, by [`tags::hash`](crate::cache::tags::hash); of one site or of all.
-    Tag(Option<u32>, u64),
-    /// A site, by its number.
-    Site(u32),
-    /// Everything.
-    All,
-}
 
 /// What a rule does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,77 +80,8 @@ pub struct Rules {
     most: usize,
 }
 
-/// The newest rules of one scope; 0 where there is none.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct Marks {
-    soft: u64,
-    hard: u64,
-}
-
-#[derive(Default)]
-struct Table {
-    all: Marks,
-    marks: HashMap<Scope, Marks, RandomState>,
-    /// Number of the newest rule about tags: objects need not be asked for theirs without.
-    newest_tag: u64,
-    /// In the order of their numbers; a scope may be named by several.
-    line: VecDeque<(u64, Scope)>,
-}
-
 /// Objects may not live for longer without being confirmed once a rule has gone.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
-
-impl Marks {
-    fn add(&mut self, mode: Mode, number: u64) {
-        let mark = match mode {
-            Mode::Soft => &mut self.soft,
-            Mode::Hard => &mut self.hard,
-        };
-        *mark = number.max(*mark);
-    }
-
-    fn join(&mut self, other: Marks) {
-        self.add(Mode::Soft, other.soft);
-        self.add(Mode::Hard, other.hard);
-    }
-}
-
-impl Table {
-    fn add(&mut self, scope: Scope, mode: Mode, number: u64) {
-        if let Scope::Tag(..) = scope {
-            self.newest_tag = number.max(self.newest_tag);
-        }
-        match scope {
-            Scope::All => self.all.add(mode, number),
-            _ => {
-                self.marks.entry(scope).or_default().add(mode, number);
-                self.line.push_back((number, scope));
-            }
-        }
-    }
-
-    /// Lets the oldest rules go while there are too many, or they are older than `since`. Gives back
-    /// their scopes; their numbers stay in the rule for everything.
-    fn shorten(&mut self, most: usize, since: u64) -> Vec<Scope> {
-        let mut gone = Vec::new();
-        while let Some((number, scope)) = self.line.front().copied() {
-            if self.marks.len() <= most && number >= since {
-                break;
-            }
-            self.line.pop_front();
-            let newest = self.marks.get(&scope).map_or(0, |marks| marks.soft.max(marks.hard));
-            // A newer rule of the same scope stands further down the line.
-            if newest == number
-                && let Some(marks) = self.marks.remove(&scope)
-            {
-                self.all.join(marks);
-                COUNTERS.merged.bump();
-                gone.push(scope);
-            }
-        }
-        gone
-    }
-}
 
 impl Rules {
     /// Rules that are forgotten with the process.
@@ -182,7 +102,7 @@ impl Rules {
         {
             let mut table = rules.table.write();
             for (number, scope, mode) in kept.unwrap_or_default() {
-                table.add(scope, mode, number);
+                table.add(&scope, mode, number);
                 rules.newest.fetch_max(number, Ordering::Relaxed);
             }
         }
@@ -203,7 +123,12 @@ impl Rules {
 
     /// How many rules there are.
     pub fn count(&self) -> usize {
-        self.table.read().marks.len()
+        self.table.read().len()
+    }
+
+    /// How many rules with patterns a site has.
+    pub fn patterns_of(&self, site: u32) -> usize {
+        self.table.read().patterns_of(site)
     }
 
     /// Adds rules, in effect when this returns and durable when the future ends. Gives their number.
@@ -213,7 +138,7 @@ impl Rules {
     pub async fn purge(&self, scopes: &[Scope], mode: Mode) -> Result<u64, String> {
         let (number, gone) = self.add(scopes, mode);
         if let Some(journal) = &self.journal {
-            let rules = scopes.iter().map(|scope| (number, *scope, mode)).collect();
+            let rules = scopes.iter().map(|scope| (number, scope.clone(), mode)).collect();
             journal.write(rules, self.rest(gone)).await?;
         }
         Ok(number)
@@ -233,7 +158,7 @@ impl Rules {
         let now = self.clock.now().0;
         let mut table = self.table.write();
         let number = now.max(self.newest() + 1);
-        scopes.iter().for_each(|scope| table.add(*scope, mode, number));
+        scopes.iter().for_each(|scope| table.add(scope, mode, number));
         COUNTERS.added.add(scopes.len() as u64);
         let since = now.saturating_sub(LONGEST.as_millis() as u64);
         let gone = table.shorten(self.most, since);
@@ -262,23 +187,7 @@ impl Rules {
         }
         let table = self.table.read();
         let looked = self.newest();
-        let mut marks = table.all;
-        let site = key.site();
-        let mut join = |scope| {
-            if let Some(found) = table.marks.get(&scope) {
-                marks.join(*found);
-            }
-        };
-        if !table.marks.is_empty() {
-            join(Scope::Site(site));
-            join(Scope::Url(key.url_hash()));
-        }
-        if table.newest_tag > fill_seq {
-            for tag in tags() {
-                join(Scope::Tag(Some(site), tag));
-                join(Scope::Tag(None, tag));
-            }
-        }
+        let marks = table.about(key, fill_seq, tags);
         if marks.hard > fill_seq {
             COUNTERS.dead.bump();
             (Fate::Dead, fill_seq)
@@ -296,7 +205,6 @@ impl Rules {
             return false;
         }
         let table = self.table.read();
-        let hard = table.marks.get(&Scope::Url(url)).map_or(0, |marks| marks.hard);
-        hard.max(table.all.hard) > fill_seq
+        table.of_url(url).hard.max(table.all.hard) > fill_seq
     }
 }

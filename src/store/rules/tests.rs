@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::cache::pattern::Pattern;
 use crate::cache::{self, Key, Policy};
 
 fn key(site: u32, path: &str) -> Key {
@@ -31,9 +34,13 @@ enum Step {
 fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![
         6 => (0u32..2, 0u8..4).prop_map(|(site, path)| {
-            Scope::Url(KeyRef::from(&key(site, &format!("/{path}"))).url_hash())
+            Scope::Url(KeyRef::from(&key(site, &path_of(path))).url_hash())
         }),
         4 => (proptest::option::of(0u32..2), 0u64..3).prop_map(|(site, tag)| Scope::Tag(site, tag)),
+        3 => (0u32..2, prop::sample::select(vec!["h/", "h/a/", "h/a/1/", "other/"]))
+            .prop_map(|(site, folder)| Scope::Folder(site, folder.into())),
+        3 => (0u32..2, prop::sample::select(vec!["h", "*h", "*.h", "x"]), "(/a)?/[0-4]?\\*")
+            .prop_map(|(site, host, pattern)| Scope::Matching(site, matching(host, &pattern))),
         1 => (0u32..2).prop_map(Scope::Site),
         1 => Just(Scope::All),
     ]
@@ -49,6 +56,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Some of them lie in a folder.
+fn path_of(number: u8) -> String {
+    if number.is_multiple_of(2) { format!("/a/{number}/x") } else { format!("/{number}") }
+}
+
+fn matching(host: &str, pattern: &str) -> Arc<Matching> {
+    let pattern = Pattern::parse(pattern).unwrap();
+    Arc::new(Matching { host: host.into(), pattern, picture: None })
+}
+
 struct Object {
     site: u32,
     key: Key,
@@ -62,12 +79,21 @@ struct Object {
 }
 
 impl Object {
-    fn is_named_by(&self, scope: Scope) -> bool {
+    fn is_named_by(&self, scope: &Scope) -> bool {
+        let path = std::str::from_utf8(self.key.path()).unwrap();
         match scope {
             Scope::All => true,
-            Scope::Site(site) => site == self.site,
-            Scope::Url(url) => url == KeyRef::from(&self.key).url_hash(),
-            Scope::Tag(site, tag) => tag == self.tag && site.is_none_or(|site| site == self.site),
+            Scope::Site(site) => *site == self.site,
+            Scope::Url(url) => *url == KeyRef::from(&self.key).url_hash(),
+            Scope::Tag(site, tag) => *tag == self.tag && site.is_none_or(|site| site == self.site),
+            Scope::Folder(site, folder) => {
+                *site == self.site && format!("h{path}").starts_with(&**folder)
+            }
+            Scope::Matching(site, matching) => {
+                *site == self.site
+                    && matches!(&*matching.host, "h" | "*h")
+                    && matching.pattern.matches(path, None)
+            }
         }
     }
 }
@@ -83,8 +109,8 @@ fn play(steps: Vec<Step>, most: usize, exact: bool) {
     for step in steps {
         match step {
             Step::Purge(scope, mode) => {
-                let number = runtime.block_on(rules.purge(&[scope], mode)).unwrap();
-                for object in objects.iter_mut().filter(|object| object.is_named_by(scope)) {
+                let number = runtime.block_on(rules.purge(&[scope.clone()], mode)).unwrap();
+                for object in objects.iter_mut().filter(|object| object.is_named_by(&scope)) {
                     match mode {
                         Mode::Soft => object.soft = number,
                         Mode::Hard => object.hard = number,
@@ -92,7 +118,7 @@ fn play(steps: Vec<Step>, most: usize, exact: bool) {
                 }
             }
             Step::Fetch(site, path, tag) => {
-                let (key, fill_seq) = (key(site, &format!("/{path}")), rules.newest());
+                let (key, fill_seq) = (key(site, &path_of(path)), rules.newest());
                 let looked = fill_seq;
                 objects.push(Object { site, key, tag, fill_seq, looked, soft: 0, hard: 0 });
             }
@@ -179,4 +205,61 @@ fn rules_go_after_a_month_and_leave_their_number_behind() {
         assert_eq!(fate(0), Fate::Dead, "older than a month");
         assert_eq!(fate(rules.newest() - 1), Fate::Live);
     }
+}
+
+#[test]
+fn patterns_are_about_hosts_queries_and_pictures() {
+    let keyed = |host: &str, path: &str, query: Option<&str>, picture: Option<&str>| {
+        let headers = http::HeaderMap::new();
+        let method = &http::Method::GET;
+        let present = crate::header::present::Present::of(&headers);
+        let request = cache::Request {
+            method,
+            scheme: "http",
+            host,
+            path,
+            query,
+            headers: &headers,
+            present,
+        };
+        let question = cache::question(&Policy::default(), 7, &request);
+        picture.map_or_else(|| question.to_key(), |form| question.derived(form).to_key())
+    };
+    let holds = |host: &str, pattern: &str, picture: Option<&str>, key: &Key| {
+        let pattern = Pattern::parse(pattern).unwrap();
+        let matching = Matching { host: host.into(), pattern, picture: picture.map(Box::from) };
+        assert_eq!(Matching::parse(&matching.to_string()).as_ref(), Some(&matching));
+        matching.holds(key.into())
+    };
+    let key = keyed("a.test", "/img/x.jpg", Some("v=1&w=2"), None);
+    for (host, pattern) in [
+        ("a.test", "/img/*"),
+        ("*.test", "/*.jpg?v"),
+        ("a.test", "/img/x.jpg?w=2&v=1"),
+        ("*.test", "/img/*.(png,jpg)"),
+    ] {
+        assert!(holds(host, pattern, None, &key), "{host}{pattern}");
+    }
+    for (host, pattern) in
+        [("b.test", "/*"), ("*.a.test", "/*"), ("a.test", "/img/*?"), ("a.test", "/*?v=2")]
+    {
+        assert!(!holds(host, pattern, None, &key), "{host}{pattern}");
+    }
+    assert!(!holds("a.test", "/img/*", Some("/fw/300"), &key));
+    for (form, meant) in [("/fw/300", true), ("/fw/300 webp", true), ("/fw/3000", false)] {
+        let key = keyed("a.test", "/img/x.jpg", None, Some(form));
+        assert_eq!(holds("a.test", "/img/*", Some("/fw/300"), &key), meant, "{form}");
+        assert!(holds("a.test", "/img/*", None, &key), "{form}");
+    }
+}
+
+#[test]
+fn what_is_purged_again_and_again_takes_no_more_room() {
+    let clock = Clock::manual(Timestamp::from_seconds(10_000_000));
+    let rules = Rules::forgetful(clock, 1000);
+    for _ in 0..100_000 {
+        rules.invalidate(KeyRef::from(&key(1, "/same")));
+    }
+    assert_eq!(rules.count(), 2);
+    assert!(rules.table.read().places() < 10_000);
 }
