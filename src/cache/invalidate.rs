@@ -10,8 +10,7 @@ use super::key::plain_host;
 /// the request's own, and those that `Location` and `Content-Location` name on the same origin.
 /// Nothing after a safe method or an error.
 pub fn invalidates(request: &Request<'_>, status: StatusCode, response: &HeaderMap) -> Vec<String> {
-    let done = status.is_success() || status.is_redirection();
-    if is_safe(request.method) || !done {
+    if !is_change(request.method, status) {
         return Vec::new();
     }
     let mut targets = vec![own(request)];
@@ -24,6 +23,11 @@ pub fn invalidates(request: &Request<'_>, status: StatusCode, response: &HeaderM
         }
     }
     targets
+}
+
+/// Whether a method that is not safe did what it was to do.
+pub fn is_change(method: &Method, status: StatusCode) -> bool {
+    !is_safe(method) && (status.is_success() || status.is_redirection())
 }
 
 /// Whether the method is known to change nothing; every other one is taken to change the target.

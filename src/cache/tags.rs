@@ -1,8 +1,12 @@
 //! The tags by which an origin groups its responses, to be purged together: `Surrogate-Key` and
-//! `Cache-Tag`, in the forms that two networks made known.
+//! `Cache-Tag`, in the forms that two networks made known, and the groups of RFC 9875, which are each
+//! host's own.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
+
+use super::key::KeyRef;
+use crate::header::cache_groups::{CACHE_GROUPS, groups};
 
 /// Tags separated by spaces.
 pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
@@ -23,6 +27,27 @@ pub fn of(hidden: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .map(<[u8]>::trim_ascii)
         .filter(|tag| !tag.is_empty())
         .take(MOST)
+}
+
+/// The numbers of a response's tags and groups, by its fields and those that only we read.
+pub fn numbers(key: KeyRef<'_>, headers: &HeaderMap, hidden: &HeaderMap) -> Vec<u64> {
+    let mut numbers: Vec<u64> = of(hidden).map(hash).collect();
+    if headers.contains_key(CACHE_GROUPS) {
+        let host = key.asked().map_or("", |asked| asked.host);
+        let groups = groups(headers, &CACHE_GROUPS);
+        numbers.extend(groups.iter().map(|group| group_hash(host, group)));
+    }
+    numbers
+}
+
+/// A number for a host's group, the same in every process and that of no tag.
+pub fn group_hash(host: &str, group: &str) -> u64 {
+    let mut digest = Sha256::new();
+    // A tag has no control characters.
+    for part in ["\0group\0", host, "\0", group] {
+        digest.update(part);
+    }
+    first_word(digest.finalize().as_slice())
 }
 
 /// Gives a response more tags, one field line each; those that no field can hold are left out.
@@ -46,7 +71,22 @@ pub(super) fn first_word(digest: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_support::ask;
+    use super::super::{Policy, key};
     use super::*;
+
+    #[test]
+    fn groups_are_a_hosts_own_and_no_tags() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_GROUPS, HeaderValue::from_static("\"a\", \"b\""));
+        let mut hidden = HeaderMap::new();
+        hidden.insert(SURROGATE_KEY, HeaderValue::from_static("a"));
+        let none = HeaderMap::new();
+        let key = key(&Policy::default(), 1, &ask(&none));
+        let numbers = numbers((&key).into(), &headers, &hidden);
+        assert_eq!(numbers, [hash(b"a"), group_hash("h", "a"), group_hash("h", "b")]);
+        assert_ne!(group_hash("h", "a"), group_hash("g", "a"));
+    }
 
     #[test]
     fn both_fields_count_each_in_its_own_form() {

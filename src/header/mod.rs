@@ -8,6 +8,7 @@ pub mod accept_image;
 pub mod accept_language;
 pub mod age;
 pub mod cache_control;
+pub mod cache_groups;
 pub mod cache_status;
 pub mod cdn_loop;
 pub mod compose;

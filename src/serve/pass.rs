@@ -4,9 +4,10 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use crate::cache::{self, Key, Reason, tags};
+use crate::cache::{self, Key, KeyRef, Reason, tags};
 use crate::clock::Timestamp;
 use crate::fill::Answered;
+use crate::header::cache_groups::{CACHE_GROUP_INVALIDATION, groups};
 use crate::listen::BodyError;
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
@@ -16,6 +17,7 @@ use crate::serve::exchange::Exchange;
 use crate::serve::plan::{self, Asked, Plan};
 use crate::serve::sent::Sent;
 use crate::serve::{forward, tunnel};
+use crate::store::rules::Scope;
 use crate::upstream::{self, Inbound, Misuse, Upload};
 
 /// Passes a request on.
@@ -114,7 +116,8 @@ fn blame(error: BodyError) -> upstream::BoxError {
     }
 }
 
-/// RFC 9111 section 4.4: what an unsafe method changed is not served from the store any more.
+/// RFC 9111 section 4.4, RFC 9875 section 3: what an unsafe method changed is not served from the store
+/// any more.
 fn invalidate(serve: &Serve, asked: &Asked, inbound: &Inbound) {
     let (request, head) = (asked.request(), &inbound.head);
     let targets = cache::invalidates(&request, head.status, &head.headers);
@@ -128,6 +131,12 @@ fn invalidate(serve: &Serve, asked: &Asked, inbound: &Inbound) {
             .flights
             .invalidate(&plan::question(serve, asked.site(), asked.policy(), &request).to_key());
     }
+    if cache::is_change(request.method, head.status) {
+        let groups = groups(&head.headers, &CACHE_GROUP_INVALIDATION);
+        let site = Some(asked.site().number);
+        let scope = |group: &String| Scope::Tag(site, tags::group_hash(request.host, group));
+        serve.store.make_old(&groups.iter().map(scope).collect::<Vec<_>>());
+    }
 }
 
 /// What a GET would be looked up by, if the answer to a POST says that it is what that would get and
@@ -138,7 +147,7 @@ fn key_for_get(serve: &Serve, asked: &Asked, inbound: &Inbound, newest: u64) -> 
         return None;
     }
     let key = plan::question(serve, asked.site(), asked.policy(), &asked.request()).to_key();
-    let tags = || tags::of(headers).map(tags::hash).collect();
+    let tags = || tags::numbers(KeyRef::from(&key), headers, headers);
     serve.store.is_current(&key, newest, tags).then_some(key)
 }
 

@@ -18,6 +18,7 @@ use super::rules::Fate;
 use super::tiers::record;
 use crate::cache::{Key, Stored, VarySpec, tags};
 use crate::clock::Timestamp;
+use crate::header::cache_groups::{CACHE_GROUPS, groups};
 
 /// One stored response.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -287,6 +288,7 @@ impl Listing {
         let lifetimes = &stored.lifetimes;
         let age = lifetimes.age(stored.response_time, now);
         let vary = stored.vary.iter().flat_map(VarySpec::names);
+        let groups = groups(&stored.headers, &CACHE_GROUPS);
         Listing {
             key: key.to_string(),
             status: stored.status.as_u16(),
@@ -300,7 +302,7 @@ impl Listing {
             ttl: lifetimes.fresh.as_secs() as i64 - age.as_secs() as i64,
             etag: field(header::ETAG),
             vary: vary.map(ToString::to_string).collect(),
-            tags: tags::of(&stored.hidden).map(text).collect(),
+            tags: tags::of(&stored.hidden).map(text).chain(groups).collect(),
             fill_seq: stored.fill_seq,
             purged: None,
             place: None,

@@ -123,7 +123,8 @@ impl Kept {
 
     /// The numbers of its tags.
     pub(super) fn tags(&self) -> Vec<u64> {
-        tags::of(&self.unpack().hidden).map(tags::hash).collect()
+        let (key, stored) = (self.key(), self.unpack());
+        tags::numbers(KeyRef::from(&key), &stored.headers, &stored.hidden)
     }
 
     /// The key of its URL.

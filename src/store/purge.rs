@@ -40,6 +40,13 @@ impl Store {
         self.rules.fate(key.into(), fill_seq, tags).0 == Fate::Live
     }
 
+    /// Sees to it that what these scopes name is not served any more; durable a moment later.
+    pub fn make_old(&self, scopes: &[Scope]) {
+        if !scopes.is_empty() {
+            self.rules.make_old(scopes);
+        }
+    }
+
     /// Removes a URL, and sees to it that no copy of it on disk comes back, not even after a restart.
     pub fn invalidate(&self, key: &Key) {
         self.rules.invalidate(KeyRef::from(key));

@@ -254,7 +254,7 @@ impl Store {
     /// One variant, in memory again. `None` if it was purged, its bytes are gone or there is no room.
     async fn kept(&self, lower: &Lower, key: KeyRef<'_>, leaf: Leaf) -> Option<Kept> {
         let Leaf { names, mut stored, body } = leaf;
-        let tags = || tags::of(&stored.hidden).map(tags::hash).collect();
+        let tags = || tags::numbers(key, &stored.headers, &stored.hidden);
         match self.rules.fate(key, stored.fill_seq, tags) {
             (Fate::Dead, _) => return None,
             (_, looked) => stored.fill_seq = looked,

@@ -189,6 +189,36 @@ async fn folders_patterns_hosts_and_sites_are_purged_and_nothing_else() {
     );
 }
 
+/// RFC 9875.
+#[tokio::test]
+async fn groups_are_invalidated_by_an_unsafe_request_and_purged_like_tags_on_their_host_alone() {
+    let origin = Origin::start().await;
+    serve(&origin, "/a", 1, &[("Cache-Groups", "\"red\", \"green\"")]);
+    serve(&origin, "/b", 1, &[("Cache-Groups", "\"blue\"")]);
+    origin.on("/change", |_| Reply::new(204).header("Cache-Group-Invalidation", "\"green\""));
+    let setup = setup(&origin).site("a", &site(&["a.test", "www.a.test"], &origin, ""));
+    let edge = setup.start().await;
+    let hits = async || {
+        let (mut client, mut hits) = (edge.client().await, Vec::new());
+        for (host, path) in [("a.test", "/a"), ("a.test", "/b"), ("www.a.test", "/a")] {
+            let answer = client.get(host, path).send().await;
+            answer.whole(200);
+            assert!(answer.has("cache-groups"));
+            hits.push(answer.hit());
+        }
+        hits
+    };
+    hits().await;
+    assert_eq!(hits().await, [true, true, true]);
+    for (method, gone) in [("POST", true), ("GET", false)] {
+        edge.client().await.ask(method, "a.test", "/change").send().await.whole(204);
+        assert_eq!(hits().await, [!gone, true, true], "{method}");
+    }
+    let order = json!({"tags": ["red"], "host": "www.a.test", "mode": "hard"});
+    assert_eq!(purge(&edge, order).await.0, 200);
+    assert_eq!(hits().await, [true, true, false]);
+}
+
 #[tokio::test]
 async fn a_purge_holds_for_what_is_being_fetched() {
     let origin = Origin::start().await;

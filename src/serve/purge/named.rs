@@ -107,13 +107,18 @@ impl<'a> Named<'a> {
     /// What has one of these tags, of the site that has the host, or of all.
     pub fn tags(&self, tags: &[String], host: Option<&str>) -> Result<Vec<Scope>, String> {
         let site = host.map(|host| self.0.site_of(host)).transpose()?.map(|site| site.number);
-        let mut scopes = Vec::with_capacity(tags.len());
+        let mut scopes = Vec::with_capacity(2 * tags.len());
         for tag in tags {
             let tag = tag.trim();
             if tag.is_empty() {
                 return Err("a tag is empty".into());
             }
             scopes.push(Scope::Tag(site, tags::hash(tag.as_bytes())));
+            // A group is a host's own.
+            if let (Some(_), Some(host)) = (site, host) {
+                let host = canonical_authority(host, Scheme::Http);
+                scopes.push(Scope::Tag(site, tags::group_hash(&host, tag)));
+            }
         }
         Ok(scopes)
     }

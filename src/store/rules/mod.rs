@@ -146,11 +146,15 @@ impl Rules {
 
     /// Adds rules for a URL that turned out to be old; durable a moment later.
     pub fn invalidate(&self, key: KeyRef<'_>) {
-        let scopes = key.url_hashes().map(Scope::Url);
-        let (number, gone) = self.add(&scopes, Mode::Hard);
+        self.make_old(&key.url_hashes().map(Scope::Url));
+    }
+
+    /// Adds rules for what turned out to be old; durable a moment later.
+    pub fn make_old(&self, scopes: &[Scope]) {
+        let (number, gone) = self.add(scopes, Mode::Hard);
         if let Some(journal) = &self.journal {
-            let rules = scopes.map(|scope| (number, scope, Mode::Hard));
-            journal.write_soon(rules.into(), self.rest(gone));
+            let rules = scopes.iter().map(|scope| (number, scope.clone(), Mode::Hard));
+            journal.write_soon(rules.collect(), self.rest(gone));
         }
     }
 
