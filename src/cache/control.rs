@@ -4,7 +4,7 @@ use http::HeaderName;
 use http::header::{EXPIRES, HeaderMap};
 use serde::{Deserialize, Serialize};
 
-use super::tags::{CACHE_TAG, SURROGATE_KEY};
+use super::tags;
 use crate::header::cache_control::Directives;
 use crate::header::date::{self, Date};
 use crate::header::{surrogate_control, targeted};
@@ -70,11 +70,10 @@ impl Control {
 /// Moves the fields that are meant for us alone out of `headers`: `Brink-Cache-Control`,
 /// `Surrogate-Control` and tags. Clients never see them; a later 304 may still need them.
 pub fn hide(headers: &mut HeaderMap) -> HeaderMap {
-    const OURS: [HeaderName; 4] =
-        [targeted::OWN, surrogate_control::SURROGATE_CONTROL, SURROGATE_KEY, CACHE_TAG];
+    const OURS: [HeaderName; 2] = [targeted::OWN, surrogate_control::SURROGATE_CONTROL];
     let mut hidden = HeaderMap::new();
-    if headers.keys().any(|name| OURS.contains(name)) {
-        for name in OURS {
+    if headers.keys().any(|name| OURS.contains(name) || tags::FIELDS.contains(name)) {
+        for name in OURS.into_iter().chain(tags::FIELDS) {
             super::storable::move_field(headers, &mut hidden, &name);
         }
     }

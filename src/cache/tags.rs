@@ -1,6 +1,6 @@
 //! The tags by which an origin groups its responses, to be purged together: `Surrogate-Key` and
-//! `Cache-Tag`, in the forms that two networks made known, and the groups of RFC 9875, which are each
-//! host's own.
+//! `Cache-Tag`, in the forms that two networks made known, what plug-ins for Varnish write (`xkey`,
+//! `X-Magento-Tags` and their like), and the groups of RFC 9875, which are each host's own.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
@@ -16,14 +16,33 @@ pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 /// How many tags of a response count; the rest name nothing.
 pub const MOST: usize = 128;
 
+/// All fields that name tags; none of them is sent to clients. In the last five, of plug-ins that were
+/// written for Varnish, spaces and commas separate.
+pub const FIELDS: [HeaderName; 7] = [
+    SURROGATE_KEY,
+    CACHE_TAG,
+    HeaderName::from_static("xkey"),
+    HeaderName::from_static("x-cache-tags"),
+    HeaderName::from_static("x-magento-tags"),
+    HeaderName::from_static("cache-tags"),
+    HeaderName::from_static("purge-cache-tags"),
+];
+
 /// The tags of a response, by the fields that only we read; at most [`MOST`].
 pub fn of(hidden: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let fields = [(SURROGATE_KEY, b' '), (CACHE_TAG, b',')];
-    let values = fields.into_iter().flat_map(|(name, separator)| {
-        hidden.get_all(name).into_iter().map(move |value| (value.as_bytes(), separator))
+    let separates = |name: &HeaderName| -> fn(&u8) -> bool {
+        match name {
+            name if *name == SURROGATE_KEY => |byte| *byte == b' ',
+            name if *name == CACHE_TAG => |byte| *byte == b',',
+            _ => |byte| matches!(byte, b' ' | b',' | b'\t'),
+        }
+    };
+    let values = FIELDS.into_iter().flat_map(move |name| {
+        let separates = separates(&name);
+        hidden.get_all(name).into_iter().map(move |value| (value.as_bytes(), separates))
     });
     values
-        .flat_map(|(value, separator)| value.split(move |byte| *byte == separator))
+        .flat_map(|(value, separates)| value.split(separates))
         .map(<[u8]>::trim_ascii)
         .filter(|tag| !tag.is_empty())
         .take(MOST)
@@ -96,6 +115,9 @@ mod tests {
         hidden.append(CACHE_TAG, HeaderValue::from_static("a b, c,,"));
         let tags: Vec<_> = of(&hidden).collect();
         assert_eq!(tags, [&b"news"[..], b"shop,1", b"more", b"a b", b"c"]);
+        let other =
+            HeaderMap::from_iter([(FIELDS[4].clone(), HeaderValue::from_static("cat_1,b c"))]);
+        assert_eq!(of(&other).collect::<Vec<_>>(), [&b"cat_1"[..], b"b", b"c"]);
         assert_ne!(hash(b"a"), hash(b"A"));
         let many = (0..200).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
         hidden.insert(SURROGATE_KEY, HeaderValue::try_from(many).unwrap());

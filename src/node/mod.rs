@@ -30,6 +30,7 @@ use crate::listen::{self, Admission, Drain, Front, Stage, notify};
 use crate::node::serving::ServingThread;
 use crate::serve::Serve;
 use crate::serve::images::Workshop;
+use crate::serve::purge::Pace;
 use crate::serve::rules;
 use crate::site::{LastGood, Sites, Source, Surroundings};
 use crate::store::{self, Store};
@@ -106,6 +107,7 @@ impl Node {
             rules: rules::Bench::new(config.rules.clone(), clock.clone()),
             workshop: Workshop::new(&config.images)
                 .map_err(|error| format!("cannot keep image workers: {error}"))?,
+            pace: Pace::default(),
         });
         let sni = sni(&config, source.sites())?;
         let (order, orders) = mpsc::channel(ORDERS_WAITING);

@@ -87,6 +87,8 @@ pub struct Serve {
     pub rules: Arc<rules::Bench>,
     /// What makes pictures.
     pub workshop: Arc<images::Workshop>,
+    /// How many purges sites ordered of late.
+    pub pace: purge::Pace,
 }
 
 impl Handler for Serve {
@@ -130,6 +132,9 @@ impl Serve {
         let (mut head, upload) = request.into_parts();
         let mut present = Present::of(&head.headers);
         let identity = identify::identify(self, exchange, &head, present)?;
+        if purge::is_order(&identity, &head) {
+            return Box::pin(purge::by_method(self, exchange, &identity, &head)).await;
+        }
         admit::admit(self, &identity.site, &head, present)?;
         let mut sent = Sent::new(upload);
         if rules::read_bodies(&identity) && !sent.is_end_stream() {

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::Diagnostic;
 use super::host;
 use super::preset::{self, Preset};
+use super::purging::Purging;
 use super::release::Release;
 use super::respond::Respond;
 use super::rules::checked_rules;
@@ -51,6 +52,9 @@ pub struct Document {
     /// How the edge answers.
     #[serde(default)]
     pub respond: Respond,
+    /// Who may purge the site by requests to it.
+    #[serde(default)]
+    pub purge: Purging,
     /// The customer's edge rules, in their order; edge-rules/README.md is their language. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<toml::Table>,
@@ -121,6 +125,7 @@ impl Document {
             ("tls", self.tls.validate()),
             ("images", self.images.validate()),
             ("respond", self.respond.validate()),
+            ("purge", self.purge.validate()),
             ("release", self.release.validate()),
         ];
         for (table, found) in tables {

@@ -12,6 +12,7 @@ mod examine;
 mod host;
 mod last_good;
 mod preset;
+mod purging;
 mod release;
 mod report;
 mod respond;

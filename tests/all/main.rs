@@ -29,6 +29,7 @@ mod kit_itself;
 mod parts;
 mod proxy_protocol;
 mod purge;
+mod purge_methods;
 mod ranges;
 mod refusal;
 mod releasing;

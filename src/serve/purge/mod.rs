@@ -1,12 +1,17 @@
 //! Purging: what an order names becomes rules of the store, all of them or none.
 
+mod method;
 mod named;
+mod pace;
+mod shapes;
 
 use serde::{Deserialize, Serialize};
 
 use crate::serve::Serve;
 use crate::store::rules::{Mode, Scope};
+pub use method::{by_method, is_order};
 use named::Named;
+pub use pace::Pace;
 
 /// What to purge, of one kind; all of it is done or nothing.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,7 +55,7 @@ pub struct Purged {
     pub seq: u64,
     /// What became of it.
     pub mode: PurgeMode,
-    /// What kind of thing was named: `urls`, `tags` and so on.
+    /// What kind of thing was named: `urls`, `tags` and so on; `method`: what a request did.
     pub kind: &'static str,
     /// How many were named.
     pub count: usize,
@@ -106,13 +111,23 @@ impl Serve {
     pub async fn purge(&self, order: &PurgeOrder) -> Result<Purged, PurgeError> {
         let (kind, count) = order.kind().map_err(PurgeError::Order)?;
         let scopes = self.scopes(order).map_err(PurgeError::Order)?;
-        let mode = match order.mode {
+        self.purge_scopes(&scopes, order.mode, (kind, count)).await
+    }
+
+    async fn purge_scopes(
+        &self,
+        scopes: &[Scope],
+        mode: PurgeMode,
+        (kind, count): (&'static str, usize),
+    ) -> Result<Purged, PurgeError> {
+        Named::new(self).check_room(scopes).map_err(PurgeError::Order)?;
+        let rules = match mode {
             PurgeMode::Soft => Mode::Soft,
             PurgeMode::Hard => Mode::Hard,
         };
-        let seq = self.store.purge(&scopes, mode).await.map_err(PurgeError::Journal)?;
-        tracing::info!(seq, kind, count, mode = ?order.mode, "purged");
-        Ok(Purged { seq, mode: order.mode, kind, count })
+        let seq = self.store.purge(scopes, rules).await.map_err(PurgeError::Journal)?;
+        tracing::info!(seq, kind, count, ?mode, "purged");
+        Ok(Purged { seq, mode, kind, count })
     }
 
     fn scopes(&self, order: &PurgeOrder) -> Result<Vec<Scope>, String> {
@@ -138,7 +153,6 @@ impl Serve {
         }
         scopes.extend(named.tags(&order.tags, order.host.as_deref())?);
         scopes.extend(order.all.then_some(Scope::All));
-        named.check_room(&scopes)?;
         Ok(scopes)
     }
 }

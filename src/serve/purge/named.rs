@@ -123,6 +123,14 @@ impl<'a> Named<'a> {
         Ok(scopes)
     }
 
+    /// Whether a host, perhaps with `*.`, is this site's.
+    pub fn check_host(&self, host: &str, site: u32) -> Result<(), String> {
+        match self.0.site_of(host)?.number == site {
+            true => Ok(()),
+            false => Err(format!("`{host}` is another site's")),
+        }
+    }
+
     /// Whether the sites have room for these patterns.
     pub fn check_room(&self, scopes: &[Scope]) -> Result<(), String> {
         let mut new = std::collections::HashMap::<u32, usize>::new();
