@@ -123,7 +123,7 @@ impl Order<'_> {
     fn scopes(&self) -> Result<Vec<Scope>, String> {
         let (site, headers) = (self.identity.site.number, &self.head.headers);
         let says = |name: &&str| values(headers, name).any(|it| !matches!(it, "0" | "false" | ""));
-        if EVERYTHING.iter().any(|name| says(&name)) {
+        if EVERYTHING.iter().any(|name| says(name)) {
             return Ok(vec![Scope::Site(site)]);
         }
         if values(headers, "x-content-type").any(|it| it != ".*") {
