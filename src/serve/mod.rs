@@ -9,6 +9,7 @@
 //! | judge | `judge.rs` | what is stored, and may it be used? |
 //! | obtain | `miss.rs` `pass.rs` `head.rs` | get what the store cannot give |
 //! | deliver | `deliver.rs` `range.rs` | conditions, ranges, the fields that say how it went |
+//! | pages | `pages.rs` | the site's own page where the answer is an error |
 //! | settle | `settle.rs` | count it, log it |
 //!
 //! A step returns what it found; only [`Serve::story`] and [`Serve::obtain`] branch on it. Whatever
@@ -29,6 +30,7 @@ pub mod inspect;
 mod judge;
 mod miss;
 pub mod pace;
+pub mod pages;
 mod pass;
 mod plan;
 pub mod purge;
@@ -109,7 +111,8 @@ impl Handler for Serve {
                 Ok(response) => response,
                 Err(refusal) => answer::answer(&self.name, &mut exchange, refusal),
             };
-            rules::on_response(self, &mut exchange, response)
+            let response = rules::on_response(self, &mut exchange, response);
+            pages::instead(self, &mut exchange, response).await
         };
         let told = AssertUnwindSafe(told).catch_unwind().await;
         // A panic costs its own request and no other.
@@ -130,6 +133,9 @@ impl Serve {
         let (mut head, upload) = request.into_parts();
         let mut present = Present::of(&head.headers);
         let identity = identify::identify(self, exchange, &head, present)?;
+        if identity.site.pages.is_some() {
+            exchange.wish.image = pages::wants_image(head.uri.path(), &head.headers);
+        }
         admit::admit(self, &identity.site, &head, present)?;
         let mut sent = Sent::new(upload);
         if rules::read_bodies(&identity) && !sent.is_end_stream() {

@@ -12,12 +12,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::host;
+use super::pages::Pages;
 use super::preset::{self, Preset};
 use super::release::Release;
 use super::respond::Respond;
 use super::rules::checked_rules;
 use crate::setting::Complaint;
-use crate::{cache, image, tls, upstream};
+use crate::{cache, image, telemetry, tls, upstream};
 
 /// One site as its operator describes it, with the preset's defaults filled in.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -51,6 +52,12 @@ pub struct Document {
     /// How the edge answers.
     #[serde(default)]
     pub respond: Respond,
+    /// The site's own pages for errors. Default: none.
+    #[serde(default)]
+    pub pages: Pages,
+    /// What of the site is logged.
+    #[serde(default)]
+    pub log: telemetry::SiteLog,
     /// The customer's edge rules, in their order; edge-rules/README.md is their language. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<toml::Table>,
@@ -121,6 +128,7 @@ impl Document {
             ("tls", self.tls.validate()),
             ("images", self.images.validate()),
             ("respond", self.respond.validate()),
+            ("pages", self.pages.validate()),
             ("release", self.release.validate()),
         ];
         for (table, found) in tables {
