@@ -112,7 +112,10 @@ impl Handler for Serve {
                 Err(refusal) => answer::answer(&self.name, &mut exchange, refusal),
             };
             let response = rules::on_response(self, &mut exchange, response);
-            pages::instead(self, &mut exchange, response).await
+            match pages::are_for(self, &exchange, response.status()) {
+                true => Box::pin(pages::instead(self, &mut exchange, response)).await,
+                false => response,
+            }
         };
         let told = AssertUnwindSafe(told).catch_unwind().await;
         // A panic costs its own request and no other.

@@ -108,28 +108,31 @@ pub fn wants_image(path: &str, headers: &HeaderMap) -> bool {
     !is_page && (is_named || accept.get(..6).is_some_and(|it| it.eq_ignore_ascii_case(b"image/")))
 }
 
-/// The answer that the client gets, if it is an error that the site has a page for.
+/// Whether the site has something to put in place of an answer with this status. Has the pages for
+/// outages looked after while there is none.
+pub fn are_for(serve: &Serve, exchange: &Exchange, status: StatusCode) -> bool {
+    let Some(identity) = &exchange.identity else { return false };
+    let Some(pages) = &identity.site.pages else { return false };
+    let from_origin = exchange.record.outcome.tier == Tier::Origin;
+    if from_origin && !status.is_server_error() && pages.are_due(exchange.now) {
+        for path in pages.settings.for_outages() {
+            refresh(serve, exchange, identity, pages, path);
+        }
+    }
+    choose(pages, exchange, status).is_some()
+}
+
+/// What the client gets in place of such an answer, or the answer where that cannot be had.
 pub async fn instead(
     serve: &Serve,
     exchange: &mut Exchange,
     response: Response<Body>,
 ) -> Response<Body> {
-    let Some(identity) = exchange.identity.as_ref().filter(|it| it.site.pages.is_some()) else {
-        return response;
-    };
-    let identity = Arc::clone(identity);
+    let Some(identity) = exchange.identity.clone() else { return response };
     let Some(pages) = &identity.site.pages else { return response };
-    let status = response.status();
-    let from_origin = exchange.record.outcome.tier == Tier::Origin;
-    if from_origin && !status.is_server_error() && pages.are_due(exchange.now) {
-        for path in pages.settings.for_outages() {
-            refresh(serve, exchange, &identity, pages, path);
-        }
-    }
-    match choose(pages, exchange, status) {
+    match choose(pages, exchange, response.status()) {
         Some((chosen, failing)) => {
-            let what = (pages.as_ref(), chosen, failing);
-            Box::pin(replace(serve, exchange, &identity, what, response)).await
+            replace(serve, exchange, &identity, (pages, chosen, failing), response).await
         }
         None => response,
     }
