@@ -301,6 +301,7 @@ mod tests {
         assert_eq!(pages.for_outages().collect::<Vec<_>>(), ["/u", "/busy"]);
         assert!(pages.has("/busy") && pages.has("/403.png") && !pages.has("/x"));
         assert_eq!(pages.validate(), vec![]);
+        assert_eq!(super::tests::pages(&toml::to_string_pretty(&pages).unwrap()), pages);
     }
 
     #[test]

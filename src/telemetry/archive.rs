@@ -95,26 +95,34 @@ impl Archive {
         }
     }
 
-    /// Finishes what was left half done, removes what is too old, compresses the rest.
+    /// Finishes what was left half done, removes what is too old, compresses the rest. Goes on after
+    /// a failure, and tells of the last.
     fn tidy(&self) -> io::Result<()> {
         let closed = self.closed()?;
         let surplus = closed.len().saturating_sub(self.keep);
+        let mut done = Ok(());
         for (number, (stamp, found)) in closed.into_iter().enumerate() {
-            let (plain, whole) = (self.plain(&stamp), self.whole(&stamp));
-            let old = number < surplus;
-            if found.part {
-                fs::remove_file(part_of(&whole))?;
+            if let Err(error) = self.settle(&stamp, found, number < surplus) {
+                done = Err(error);
             }
-            if found.whole && old {
-                fs::remove_file(&whole)?;
-            }
-            if found.plain && (found.whole || old) {
-                fs::remove_file(&plain)?;
-            } else if found.plain && self.gzip {
-                compress(&plain, &whole)?;
-                File::open(&self.folder)?.sync_all()?;
-                fs::remove_file(&plain)?;
-            }
+        }
+        done
+    }
+
+    fn settle(&self, stamp: &str, found: Closed, old: bool) -> io::Result<()> {
+        let (plain, whole) = (self.plain(stamp), self.whole(stamp));
+        if found.part {
+            fs::remove_file(part_of(&whole))?;
+        }
+        if found.whole && old {
+            fs::remove_file(&whole)?;
+        }
+        if found.plain && (found.whole || old) {
+            fs::remove_file(&plain)?;
+        } else if found.plain && self.gzip {
+            compress(&plain, &whole)?;
+            File::open(&self.folder)?.sync_all()?;
+            fs::remove_file(&plain)?;
         }
         Ok(())
     }
@@ -296,7 +304,12 @@ mod tests {
         fs::write(path(""), "line\n").unwrap();
         // Nothing can be written where a folder is.
         fs::create_dir(path(".gz.part")).unwrap();
+        let later = folder.path().join("access.log.20260201T000000.000Z");
+        fs::write(&later, "other\n").unwrap();
+        assert!(archive(folder.path(), true, 9).tidy().is_err());
         assert!(compress(&path(""), &path(".gz")).is_err());
+        // The others are looked after all the same.
+        assert!(!later.exists());
         assert_eq!(fs::read_to_string(path("")).unwrap(), "line\n");
         assert!(!path(".gz").exists());
     }

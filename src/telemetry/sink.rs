@@ -124,13 +124,15 @@ impl LogFile {
         let next = PathBuf::from(next);
         let fresh = LogFile::open(&next)?;
         let closed = turns.archive.name_for(now);
-        match fs::rename(&self.path, &closed) {
+        let moved = match fs::rename(&self.path, &closed) {
             // Somebody has moved it away and not said so.
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                let _ = fs::remove_file(&next);
-                return Err(error);
-            }
-            _ => fs::rename(&next, &self.path)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            moved => moved,
+        };
+        if let Err(error) = moved.and_then(|()| fs::rename(&next, &self.path)) {
+            // As far as that can be, all is as it was.
+            let _ = (fs::rename(&closed, &self.path), fs::remove_file(&next));
+            return Err(error);
         }
         turns.keeper.wake();
         self.go_on_in(fresh, now);

@@ -83,7 +83,7 @@ async fn the_21_fields_tell_of_hits_misses_uploads_and_refusals() {
             "\"GET http://a.test/a.png?token=*** HTTP/1.1\" 200 7 \"-\" \"-\" \
              \"text/plain\" 0 Hit \"C/200\" Static \"max-age=900\"",
             "\"GET http://a.test/a.png?token=*** HTTP/1.1\" 304 0 \"-\" \"-\" \
-             \"text/plain\" 0 Hit \"C/200\" Static \"max-age=900\"",
+             \"-\" 0 Hit \"C/200\" Static \"max-age=900\"",
             "\"POST http://a.test/up HTTP/1.1\" 200 6 \"-\" \"-\" \
              \"text/plain\" 5 Pass \"C/200\" Dynamic \"-\"",
             &told[4],
@@ -96,7 +96,7 @@ async fn the_21_fields_tell_of_hits_misses_uploads_and_refusals() {
 #[tokio::test]
 async fn any_bytes_of_a_client_make_one_line_for_each_request_in_every_form() {
     let origin = Origin::start().await;
-    origin.on("/x", |_| Reply::ok("x").header("Cache-Control", "no-store"));
+    origin.on("/x", |_| Reply::ok("x").header("Cache-Control", "max-age=900"));
     let hostile: [&[u8]; 5] = [
         b"\"",
         b"\\\" 200 5 \"",
@@ -108,6 +108,8 @@ async fn any_bytes_of_a_client_make_one_line_for_each_request_in_every_form() {
         let setup = logging(&format!("format = {format:?}"));
         let mut edge = setup.site("a", &site(&["a.test"], &origin, "")).start().await;
         let mut client = edge.client().await;
+        // The origin of these tests would not take such bytes.
+        client.get("a.test", "/x").send().await.whole(200);
         for bytes in hostile {
             for name in ["User-Agent", "Referer"] {
                 let start = format!("GET /x HTTP/1.1\r\nHost: a.test\r\n{name}: ");
@@ -117,7 +119,7 @@ async fn any_bytes_of_a_client_make_one_line_for_each_request_in_every_form() {
         }
         edge.stop(false).await;
         let found = lines(&edge);
-        assert_eq!(found.len(), 2 * hostile.len(), "{format}: {found:#?}");
+        assert_eq!(found.len(), 1 + 2 * hostile.len(), "{format}: {found:#?}");
         let is_plain = |line: &String| line.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         assert!(found.iter().all(is_plain), "{format}: {found:#?}");
         let quotes = |line: &String| line.matches('"').count();

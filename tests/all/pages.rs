@@ -68,6 +68,14 @@ async fn a_closed_site_shows_its_page_with_the_status_of_the_error() {
     assert!(other.status == 405 && other.text().contains("40510001"), "{}", other.text());
     assert_eq!((origin.count("/errors/closed.html"), origin.seen().len()), (1, 1));
     assert_eq!(origin.seen()[0].header("host").as_deref(), Some("a.test"));
+    // It is an object like any other: what is purged is not shown again.
+    origin.on("/errors/closed.html", |_| html("<h1>back soon</h1>"));
+    let config = edge.path("node.toml").display().to_string();
+    let url = "http://a.test/errors/closed.html";
+    let (status, text) = command(&["purge", "--hard", "--url", url, "-c", &config]).await;
+    assert!(status.success(), "{text}");
+    assert_eq!(edge.get("/x").await.whole(405), b"<h1>back soon</h1>");
+    assert_eq!(origin.seen().len(), 2);
 }
 
 #[tokio::test]
@@ -126,11 +134,11 @@ async fn an_origin_that_is_gone_has_the_page_that_it_gave_while_it_was_well() {
     origin.kill().await;
     for _ in 0..20 {
         let answer = edge.get("/x").await;
-        assert_eq!(answer.whole(502), b"<h1>down</h1>");
+        assert_eq!(answer.whole(503), b"<h1>down</h1>");
         assert!(answer.has("proxy-status") && !answer.hit());
     }
     let head = ask(&edge, "HEAD", "/x", &[]).await;
-    assert_eq!((head.whole(502), head.header("content-length").as_str()), (&b""[..], "13"));
+    assert_eq!((head.whole(503), head.header("content-length").as_str()), (&b""[..], "13"));
 }
 
 #[tokio::test]
@@ -148,7 +156,7 @@ async fn without_its_page_an_answer_is_what_it_always_was() {
     assert_eq!(origin.count("/errors/404.html"), 1);
     origin.kill().await;
     let answer = edge.get("/x").await;
-    assert_eq!(answer.status, 502);
+    assert_eq!(answer.status, 503);
     assert!(
         answer.text().contains("<!doctype html>") || answer.text().contains("<html"),
         "{}",
