@@ -97,6 +97,16 @@ impl Policy {
         self
     }
 
+    /// The same for what may be needed at any time: it is cached whatever the site says of the rest,
+    /// so long where the origin does not say how long, and is served however stale it is while the
+    /// origin cannot be reached.
+    pub fn lasting(mut self, lifetime: Duration) -> Self {
+        let status = vec![StatusRange::one(200)];
+        self.defaults.insert(0, DefaultLifetime { status, lifetime });
+        (self.enabled, self.offline, self.default_static_only) = (true, true, false);
+        self
+    }
+
     /// The same, but past the cache.
     pub fn bypassing(mut self) -> Self {
         self.no_cache.insert(0, CompiledRule::for_all(Duration::ZERO));

@@ -178,6 +178,11 @@ impl Body {
         matches!(self.source, Source::Empty | Source::Whole(_))
     }
 
+    /// Whether it comes from an origin for this client alone.
+    pub fn is_from_origin(&self) -> bool {
+        matches!(self.source, Source::Upstream(_))
+    }
+
     /// Holds the body back to `pace` from here on; held back twice, it keeps to the slower. For when
     /// all else about the body is settled: [`Body::begin_with`] has no effect any more.
     pub fn pace(&mut self, pace: Pace) {

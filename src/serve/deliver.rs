@@ -176,6 +176,7 @@ pub fn deliver(
     mut obtained: Obtained,
 ) -> Result<Response<Body>, Refusal> {
     exchange.decided(obtained.reason);
+    exchange.comes_of(obtained.head().0);
     let (mut response, ttl, hits) = match &mut obtained.what {
         What::Entry(entry, judged) => {
             exchange.record.outcome.tier = match obtained.reason.verdict() {

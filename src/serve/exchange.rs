@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderValue, Request, StatusCode, header};
+use http_body::Body as _;
 
 use crate::cache::Reason;
 use crate::clock::Timestamp;
@@ -13,9 +14,10 @@ use crate::header::request_id;
 use crate::listen::{self, Connection};
 use crate::serve::Serve;
 use crate::serve::identify::{Identity, Memory};
+use crate::serve::pages::Wish;
 use crate::serve::rules::Ruled;
 use crate::store::Ahead;
-use crate::telemetry::{Ended, Origin, Outcome, Record, Tier, traffic};
+use crate::telemetry::{Details, Ended, Origin, Outcome, Record, Tier, traffic};
 use crate::upstream::{Fault, Scheme};
 
 /// What the log says of a client that went away before its answer began, as nginx does.
@@ -43,6 +45,8 @@ pub struct Exchange {
     pub ahead: Option<Ahead>,
     /// What the customer's rules left for the rest of the request.
     pub ruled: Option<Box<Ruled>>,
+    /// What the site's own pages for errors need to know.
+    pub wish: Wish,
 }
 
 impl Exchange {
@@ -74,6 +78,7 @@ impl Exchange {
             tls: connection.tls.as_ref().map(|tls| tls.version),
             user_agent: headers.get(header::USER_AGENT).into(),
             referer: headers.get(header::REFERER).into(),
+            details: memory.log.wants_details().then(|| details(connection, request)),
             ..Record::default()
         };
         let (connection, memory) = (Arc::clone(connection), Arc::clone(memory));
@@ -88,7 +93,15 @@ impl Exchange {
             brought: false,
             ahead: None,
             ruled: None,
+            wish: Wish::default(),
         })
+    }
+
+    /// Notes the status that the origin gave what is sent, whenever that was.
+    pub fn comes_of(&mut self, status: StatusCode) {
+        if let Some(details) = &mut self.record.details {
+            details.source = Some(status);
+        }
     }
 
     /// What the client spoke.
@@ -130,4 +143,12 @@ impl Exchange {
         traffic::count_origin(&origin);
         self.record.origin = Some(Box::new(origin));
     }
+}
+
+/// What a request tells beyond what every form of the log wants.
+fn details(connection: &Connection, request: &Request<listen::Body>) -> Box<Details> {
+    let announced = || request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    let request_length = if request.body().is_end_stream() { Some(0) } else { announced() };
+    let server = Some(connection.local.ip());
+    Box::new(Details { server, request_length, ..Details::default() })
 }

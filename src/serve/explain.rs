@@ -19,7 +19,8 @@ use crate::serve::images::{self, Wanted};
 use crate::serve::judge::{self, Finding};
 use crate::serve::plan::{self, Asked, Course, Plan};
 use crate::serve::rules::{self, Client, Explained, RuleTold};
-use crate::serve::{admit, range};
+use crate::serve::{admit, pages, range};
+use crate::site::{ErrorPages, Instead, Pages};
 use crate::store::{Entry, Lookup};
 use crate::upstream::Scheme;
 
@@ -62,6 +63,11 @@ pub struct Explanation {
     pub rules: Vec<RuleTold>,
     /// What the rules would answer, if they would.
     pub answered: Option<u16>,
+    /// The site's own page that would be sent in place of an error, or to which the client would.
+    pub page: Option<String>,
+    /// The site's pages, and whether the client asks for a picture.
+    #[serde(skip)]
+    pages: (Option<Arc<ErrorPages>>, bool),
     /// The path and query that is asked for after the rules.
     pub target: Option<String>,
     /// What is made of the original, as the key has it.
@@ -153,6 +159,10 @@ impl Serve {
         match self.follow(head, client, &mut told).await? {
             Ok(()) => {}
             Err(refusal) => {
+                if !refusal.json {
+                    let source = pages::source(&refusal);
+                    told.instead(|it, image| it.for_edge(source, refusal.status, image));
+                }
                 told.refused = Some(Refused {
                     status: refusal.status.as_u16(),
                     code: format!("{:08}", refusal.code),
@@ -178,6 +188,7 @@ impl Serve {
             Err(diagnostic) => return Err(diagnostic.to_string()),
         };
         told.site = Some(site.name.to_string());
+        told.pages = (site.pages.clone(), pages::wants_image(head.uri.path(), &head.headers));
         told.release = site.rules.told();
         let present = Present::of(&head.headers);
         if let Err(refusal) = admit::admit(self, &site, &head, present) {
@@ -256,6 +267,12 @@ impl Serve {
                 let stored = &entry.stored;
                 ruling.on_response(stored.status, &stored.headers, &mut told.rules);
                 told.decide(judgement.reason);
+                if stored.status.as_u16() >= 400 {
+                    let path = asked.head.uri.path();
+                    told.instead(|it, image| {
+                        it.for_origin(stored.status, image).filter(|_| !it.has(path))
+                    });
+                }
             }
             Finding::Wanting(reason, _) => {
                 ruling.on_origin_request(&asked.head.headers, &mut told.rules);
@@ -271,6 +288,16 @@ impl Explanation {
         self.verdict = Some(reason.verdict().as_str());
         self.reason = Some(reason.as_str());
         self.because = Some(reason.sentence());
+    }
+
+    /// Notes what the site's pages would put in place of an error.
+    fn instead(&mut self, choose: impl FnOnce(&Pages, bool) -> Option<Instead<'_>>) {
+        let (Some(pages), image) = (&self.pages.0, self.pages.1) else { return };
+        self.page = choose(&pages.settings, image).map(|instead| match instead {
+            Instead::Page(path) => format!("{path} in place of the error, with its status"),
+            Instead::Elsewhere(path) => format!("{path} by a 302"),
+            Instead::Image(path) => format!("{path} by a 302, if it is small enough"),
+        });
     }
 }
 
@@ -360,6 +387,11 @@ fn story(told: &Explanation) -> String {
     if let Some(refused) = &told.refused {
         let _ =
             writeln!(text, "refused  {} ({}): {}", refused.status, refused.code, refused.message);
+    }
+    if let Some(page) = &told.page {
+        let _ = writeln!(text, "page     {page}");
+    }
+    if told.refused.is_some() {
         return text;
     }
     if let (Some(verdict), Some(reason), Some(because)) = (told.verdict, told.reason, told.because)

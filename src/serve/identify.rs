@@ -86,9 +86,15 @@ pub fn identify(
         Some(last) if last.generation == generation && *last.named == *named => last,
         _ => look_up(serve, exchange, named, generation)?,
     };
-    exchange.record.site = Arc::clone(&identity.name).into();
-    exchange.identity = Some(Arc::clone(&identity));
+    note(exchange, &identity);
     Ok(identity)
+}
+
+/// Notes who is asked, for the log and for the steps that follow.
+fn note(exchange: &mut Exchange, identity: &Arc<Identity>) {
+    exchange.record.site = Arc::clone(&identity.name).into();
+    exchange.record.share = identity.site.document.log.sample;
+    exchange.identity = Some(Arc::clone(identity));
 }
 
 fn look_up(
@@ -108,8 +114,7 @@ fn look_up(
         }
     };
     let identity = Identity::new(site, exchange.scheme(), named, generation)?;
-    exchange.record.site = Arc::clone(&identity.name).into();
-    exchange.identity = Some(Arc::clone(&identity));
+    note(exchange, &identity);
     if let Some(tls) = &exchange.connection.tls
         && !tls.certificate.covers(&host)
     {
@@ -119,6 +124,7 @@ fn look_up(
     *exchange.memory.last.lock() = Some(Arc::clone(&identity));
     Ok(identity)
 }
+
 /// The host of an authority in the one form that tables and keys use.
 pub fn canonical_host(authority: &str) -> Cow<'_, str> {
     let name = match authority.strip_prefix('[') {

@@ -9,6 +9,7 @@
 //! | judge | `judge.rs` | what is stored, and may it be used? |
 //! | obtain | `miss.rs` `pass.rs` `head.rs` | get what the store cannot give |
 //! | deliver | `deliver.rs` `range.rs` | conditions, ranges, the fields that say how it went |
+//! | pages | `pages.rs` | the site's own page where the answer is an error |
 //! | settle | `settle.rs` | count it, log it |
 //!
 //! A step returns what it found; only [`Serve::story`] and [`Serve::obtain`] branch on it. Whatever
@@ -29,6 +30,7 @@ pub mod inspect;
 mod judge;
 mod miss;
 pub mod pace;
+pub mod pages;
 mod pass;
 mod plan;
 pub mod purge;
@@ -111,7 +113,11 @@ impl Handler for Serve {
                 Ok(response) => response,
                 Err(refusal) => answer::answer(&self.name, &mut exchange, refusal),
             };
-            rules::on_response(self, &mut exchange, response)
+            let response = rules::on_response(self, &mut exchange, response);
+            match pages::are_for(self, &exchange, response.status()) {
+                true => Box::pin(pages::instead(self, &mut exchange, response)).await,
+                false => response,
+            }
         };
         let told = AssertUnwindSafe(told).catch_unwind().await;
         // A panic costs its own request and no other.
@@ -134,6 +140,9 @@ impl Serve {
         let identity = identify::identify(self, exchange, &head, present)?;
         if purge::is_order(&identity, &head) {
             return Box::pin(purge::by_method(self, exchange, &identity, &head)).await;
+        }
+        if identity.site.pages.is_some() {
+            exchange.wish.image = pages::wants_image(head.uri.path(), &head.headers);
         }
         admit::admit(self, &identity.site, &head, present)?;
         let mut sent = Sent::new(upload);

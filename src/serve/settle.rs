@@ -13,6 +13,7 @@ use crate::telemetry::{Ended, traffic};
 /// Ties an exchange to the body of its response.
 pub fn settle(mut exchange: Box<Exchange>, mut response: Response<Body>) -> Response<Body> {
     exchange.record.outcome.status = response.status();
+    exchange.record.describe(response.headers());
     // What is at hand leaves at once: one reading of the clock tells both its beginning and its end.
     if !response.body().is_at_hand() {
         exchange.record.outcome.first_byte = Some(exchange.started.elapsed());

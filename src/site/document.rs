@@ -12,13 +12,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::host;
+use super::pages::Pages;
 use super::preset::{self, Preset};
 use super::purging::Purging;
 use super::release::Release;
 use super::respond::Respond;
 use super::rules::checked_rules;
 use crate::setting::Complaint;
-use crate::{cache, image, tls, upstream};
+use crate::{cache, image, telemetry, tls, upstream};
 
 /// One site as its operator describes it, with the preset's defaults filled in.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -55,6 +56,12 @@ pub struct Document {
     /// Who may purge the site by requests to it.
     #[serde(default)]
     pub purge: Purging,
+    /// The site's own pages for errors. Default: none.
+    #[serde(default)]
+    pub pages: Pages,
+    /// What of the site is logged.
+    #[serde(default)]
+    pub log: telemetry::SiteLog,
     /// The customer's edge rules, in their order; edge-rules/README.md is their language. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<toml::Table>,
@@ -126,6 +133,7 @@ impl Document {
             ("images", self.images.validate()),
             ("respond", self.respond.validate()),
             ("purge", self.purge.validate()),
+            ("pages", self.pages.validate()),
             ("release", self.release.validate()),
         ];
         for (table, found) in tables {

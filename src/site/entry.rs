@@ -15,6 +15,7 @@ use super::certificates::Loaded;
 use super::diagnostic::Diagnostic;
 use super::document::Document;
 use super::last_good::LastGood;
+use super::pages::ErrorPages;
 use super::release::Rules;
 use super::respond::Respond;
 use crate::cache::Policy;
@@ -73,6 +74,8 @@ pub struct Site {
     pub origins: BTreeMap<Box<str>, Arc<Group>>,
     /// How the edge answers.
     pub respond: Respond,
+    /// What visitors get in place of errors, if the site has pages for them.
+    pub pages: Option<Arc<ErrorPages>>,
     /// The customer's rules.
     pub rules: Rules,
     /// The whole document with its preset merged in.
@@ -116,6 +119,7 @@ impl Site {
             number,
             name: name.into(),
             enabled: document.enabled,
+            pages: ErrorPages::new(&document.pages, &policy),
             policy,
             group: group("origin", &document.origin, before.map(|site| &site.group))?,
             origins,

@@ -66,6 +66,14 @@ pub(super) fn millis(out: &mut impl Out, time: Duration) {
     out.put_array(&[b'.', hundreds, tens, ones]);
 }
 
+/// Appends a length of time in seconds with three decimals.
+#[inline]
+pub(super) fn seconds(out: &mut impl Out, time: Duration) {
+    decimal(out, time.as_secs());
+    let [hundreds, tens, ones] = three(u64::from(time.subsec_millis()));
+    out.put_array(&[b'.', hundreds, tens, ones]);
+}
+
 /// The last two decimal digits.
 #[inline]
 fn two(number: u64) -> [u8; 2] {
@@ -212,6 +220,9 @@ mod tests {
             prop_assert_eq!(written(|out| hex64(out, number)), format!("{number:016x}"));
             let expected = format!("{}.{:03}", micros / 1000, micros % 1000);
             prop_assert_eq!(written(|out| millis(out, Duration::from_micros(micros))), expected);
+            let millis = micros / 1000;
+            let expected = format!("{}.{:03}", millis / 1000, millis % 1000);
+            prop_assert_eq!(written(|out| seconds(out, Duration::from_millis(millis))), expected);
         }
 
         #[test]

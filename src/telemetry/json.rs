@@ -63,6 +63,12 @@ impl<'a, O: Out> Object<'a, O> {
         self.out.put_array(b"\"");
     }
 
+    /// Adds a number that `write` appends.
+    pub(super) fn bare<const N: usize>(&mut self, name: &[u8; N], write: impl FnOnce(&mut O)) {
+        self.out.put_array(name);
+        write(self.out);
+    }
+
     /// Adds a number.
     #[inline]
     pub(super) fn number<const N: usize>(&mut self, name: &[u8; N], value: u64) {

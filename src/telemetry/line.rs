@@ -21,14 +21,17 @@ use super::ascii::{self, Second, common_second, internet_second};
 use super::json::Object;
 use super::mask;
 use super::out::Out;
-use super::record::{Ended, Origin, Record};
+use super::record::{Details, Ended, Origin, Record};
 use super::settings::{AccessLogSettings, Format};
+use super::zone::Zone;
+use crate::cache::verdict::Verdict;
 use crate::clock::Timestamp;
 
 /// How lines are written; fixed while the log is open.
 #[derive(Debug)]
 pub(super) struct Line {
     format: Format,
+    zone: Zone,
     mask_client: bool,
     limit: usize,
     secrets: Vec<String>,
@@ -39,6 +42,7 @@ impl Line {
     pub(super) fn new(settings: &AccessLogSettings) -> Self {
         Line {
             format: settings.format,
+            zone: settings.time_zone,
             mask_client: settings.mask_client,
             limit: usize::try_from(settings.field_limit.0).unwrap_or(usize::MAX),
             secrets: settings.secret_parameters.clone(),
@@ -50,8 +54,14 @@ impl Line {
         match self.format {
             Format::Json => self.json(out, second, record),
             Format::Combined => self.combined(out, second, record),
+            Format::Fields => self.fields(out, second, record),
             Format::Off => {}
         }
+    }
+
+    /// Whether the line tells what a record has in its details.
+    pub(super) fn tells_details(&self) -> bool {
+        self.format == Format::Fields
     }
 
     fn json(&self, out: &mut impl Out, second: &mut LastSecond, record: &Record) {
@@ -94,18 +104,77 @@ impl Line {
         if let Some(code) = record.code {
             line.number(b",\"code\":", code.into());
         }
+        if let Some(share) = record.sampled() {
+            line.bare(b",\"sample\":", |out| share.write(out));
+        }
         line.close();
     }
 
     /// `client - - [day/Mon/year:time +0000] "GET /path?query HTTP/1.1" 200 12 "referer" "agent"`.
     fn combined(&self, out: &mut impl Out, second: &mut LastSecond, record: &Record) {
+        self.first_fields(out, second, record, |_| {});
+        end(out, record);
+    }
+
+    /// `client - - [day/Mon/year:time +0800] "GET https://host/path?query HTTP/1.1" 200 12 "referer"
+    /// "agent" "type" 0 Hit "C/200" Static "max-age=900" 0.014 server`: 21 fields and a bare `-`,
+    /// which the user is too, since credentials are not looked at. What is not known is `-`.
+    fn fields(&self, out: &mut impl Out, second: &mut LastSecond, record: &Record) {
+        self.first_fields(out, second, record, |out| {
+            out.put(if record.tls.is_some() { b"https://" } else { b"http://" });
+            self.word(out, record.host.bytes().unwrap_or(b"-"));
+        });
+        static NONE: Details = Details::NONE;
+        let details = record.details.as_deref().unwrap_or(&NONE);
+        out.put_array(b" \"");
+        self.plain(out, details.content_type.bytes().unwrap_or(b"-"));
+        out.put_array(b"\" ");
+        match details.request_length {
+            Some(length) => ascii::decimal(out, length),
+            None => out.put_array(b"-"),
+        }
+        let (found, kind) = words(record);
+        out.put_array(b" ");
+        out.put(found);
+        match details.source {
+            Some(status) => {
+                out.put_array(b" \"C/");
+                ascii::decimal(out, status.as_u16().into());
+                out.put_array(b"\" ");
+            }
+            None => out.put_array(b" \"-\" "),
+        }
+        out.put(kind);
+        out.put_array(b" \"");
+        self.plain(out, details.cache_control.bytes().unwrap_or(b"-"));
+        out.put_array(b"\" ");
+        ascii::seconds(out, record.outcome.duration);
+        out.put_array(b" ");
+        match details.server {
+            Some(server) => ascii::address(out, server.to_canonical()),
+            None => out.put_array(b"-"),
+        }
+        end(out, record);
+    }
+
+    /// The fields of the combined format; `place` writes what stands before the path.
+    #[inline]
+    fn first_fields<O: Out>(
+        &self,
+        out: &mut O,
+        second: &mut LastSecond,
+        record: &Record,
+        place: impl FnOnce(&mut O),
+    ) {
         let outcome = &record.outcome;
         ascii::address(out, self.client(record));
         out.put_array(b" - - [");
-        out.put_array(second.text(record.time, common_second));
-        out.put_array(b" +0000] \"");
+        out.put_array(second.text(self.zone.shown(record.time), common_second));
+        out.put_array(&self.zone.text());
+        out.put_array(b"] \"");
         out.put(outcome.method.as_str().as_bytes());
         out.put_array(b" ");
+        place(out);
         self.plain(out, record.target.path().as_bytes());
         if let Some(query) = self.query(record) {
             out.put_array(b"?");
@@ -121,7 +190,24 @@ impl Line {
         self.plain(out, self.referer(record).as_deref().unwrap_or(b"-"));
         out.put_array(b"\" \"");
         self.plain(out, record.user_agent.bytes().unwrap_or(b"-"));
-        out.put_array(b"\"\n");
+        out.put_array(b"\"");
+    }
+
+    /// As [`Line::plain`] what must have no space, since the words of a request are told apart by them.
+    fn word(&self, out: &mut impl Out, value: &[u8]) {
+        if memchr::memchr(b' ', value).is_none() {
+            return self.plain(out, value);
+        }
+        let head = value.get(..self.limit).unwrap_or(value);
+        for (number, piece) in head.split(|&byte| byte == b' ').enumerate() {
+            if number > 0 {
+                out.put_array(b"\\x20");
+            }
+            self.plain(out, piece);
+        }
+        if head.len() < value.len() {
+            out.put_array(b"...");
+        }
     }
 
     /// Appends printable ASCII as it is and the rest as `\xNN`, the custom of nginx and Apache.
@@ -175,6 +261,26 @@ impl LastSecond {
     }
 }
 
+/// How the object was found, and whether the like of it is stored at all.
+fn words(record: &Record) -> (&'static [u8], &'static [u8]) {
+    match record.outcome.verdict {
+        Some((Verdict::Hit, _)) => (b"Hit", b"Static"),
+        Some((Verdict::Stale, _)) => (b"Stale", b"Static"),
+        Some((Verdict::Miss, _)) => (b"Miss", b"Static"),
+        Some((Verdict::Pass, _)) => (b"Pass", b"Dynamic"),
+        None => (b"-", b"-"),
+    }
+}
+
+/// Ends a line of fields, which has one more where it stands for others that were left out.
+fn end(out: &mut impl Out, record: &Record) {
+    if let Some(share) = record.sampled() {
+        out.put_array(b" sample=");
+        share.write(out);
+    }
+    out.put_array(b"\n");
+}
+
 fn origin_fields(line: &mut Object<'_, impl Out>, origin: &Origin) {
     line.text_if_any(b",\"origin\":\"", origin.server.bytes());
     if let Some(status) = origin.status {
@@ -200,128 +306,5 @@ fn protocol(version: Version) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cache::verdict::{Reason, Verdict};
-    use crate::telemetry::record::{Outcome, Text, Tier};
-    use bytes::Bytes;
-    use http::{Method, StatusCode, Uri};
-    use proptest::prelude::*;
-    use std::time::Duration;
-
-    fn record() -> Record {
-        Record {
-            outcome: Outcome {
-                version: Version::HTTP_2,
-                method: Method::GET,
-                status: StatusCode::OK,
-                verdict: Some((Verdict::Hit, Reason::ALL[0])),
-                tier: Tier::Memory,
-                bytes_out: 1234,
-                first_byte: Some(Duration::from_micros(210)),
-                duration: Duration::from_micros(1305),
-                ended: Ended::Whole,
-            },
-            time: Timestamp(1_769_860_800_123),
-            request_id: "4f2a".into(),
-            site: "shop".into(),
-            client: "192.0.2.77".parse().unwrap(),
-            host: "www.example.com".into(),
-            target: Uri::from_static("/a%20b?token=s3cret&b=1"),
-            key: Some(0xc0ffee),
-            origin: Some(Box::new(Origin {
-                server: "198.51.100.1:443".into(),
-                status: Some(StatusCode::NOT_MODIFIED),
-                ..Origin::default()
-            })),
-            tls: Some("TLSv1.3"),
-            user_agent: "curl/8".into(),
-            referer: Text::Absent,
-            error_id: Text::Absent,
-            code: None,
-        }
-    }
-
-    fn line(format: Format, mask_client: bool, record: &Record) -> String {
-        let settings = AccessLogSettings { format, mask_client, ..AccessLogSettings::default() };
-        let mut out = Vec::new();
-        Line::new(&settings).append(&mut out, &mut LastSecond::default(), record);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn json_says_everything_that_is_known() {
-        let read: serde_json::Value =
-            serde_json::from_str(&line(Format::Json, true, &record())).unwrap();
-        let expected = serde_json::json!({
-            "ts": "2026-01-31T12:00:00.123Z", "request_id": "4f2a", "site": "shop",
-            "client": "192.0.2.0", "method": "GET", "host": "www.example.com", "path": "/a%20b",
-            "query": "token=***&b=1", "proto": "HTTP/2", "status": 200, "bytes_out": 1234,
-            "ttfb_ms": 0.210, "duration_ms": 1.305, "cache": Verdict::Hit.as_str(),
-            "reason": Reason::ALL[0].as_str(), "tier": "memory", "key": "0000000000c0ffee",
-            "origin": "198.51.100.1:443", "origin_status": 304, "tls": "TLSv1.3", "ua": "curl/8",
-        });
-        assert_eq!(read, expected);
-    }
-
-    #[test]
-    fn each_line_tells_its_own_second() {
-        let line = Line::new(&AccessLogSettings::default());
-        let (mut out, mut second) = (Vec::new(), LastSecond::default());
-        for millis in [0, 123, 1_769_860_800_123, 1_769_860_800_999, 1_769_860_801_000, 999] {
-            line.append(&mut out, &mut second, &Record { time: Timestamp(millis), ..record() });
-        }
-        let text = String::from_utf8(out).unwrap();
-        let times: Vec<_> = text.lines().map(|line| &line[7..31]).collect();
-        assert_eq!(
-            times,
-            [
-                "1970-01-01T00:00:00.000Z",
-                "1970-01-01T00:00:00.123Z",
-                "2026-01-31T12:00:00.123Z",
-                "2026-01-31T12:00:00.999Z",
-                "2026-01-31T12:00:01.000Z",
-                "1970-01-01T00:00:00.999Z",
-            ]
-        );
-    }
-
-    #[test]
-    fn combined_is_what_log_analysers_expect() {
-        let mut record = record();
-        record.user_agent = Text::Bytes(Bytes::from_static(b"a\"b\\\n\xff"));
-        assert_eq!(
-            line(Format::Combined, false, &record),
-            "192.0.2.77 - - [31/Jan/2026:12:00:00 +0000] \"GET /a%20b?token=***&b=1 HTTP/2\" \
-             200 1234 \"-\" \"a\\x22b\\x5C\\x0A\\xFF\"\n"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn any_field_bytes_make_exactly_one_record(
-            fields in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..99), 7),
-        ) {
-            let mut texts = fields.into_iter().map(|field| Text::Bytes(Bytes::from(field)));
-            let mut text = || texts.next().unwrap_or_default();
-            let record = Record {
-                request_id: text(),
-                site: text(),
-                host: text(),
-                user_agent: text(),
-                referer: text(),
-                error_id: text(),
-                origin: Some(Box::new(Origin { server: text(), ..Origin::default() })),
-                ..record()
-            };
-            let json = line(Format::Json, false, &record);
-            prop_assert_eq!(json.lines().count(), 1);
-            let read: serde_json::Value = serde_json::from_str(&json).unwrap();
-            prop_assert_eq!(&read["status"], 200);
-            let combined = line(Format::Combined, false, &record);
-            prop_assert_eq!(combined.lines().count(), 1);
-            prop_assert_eq!(combined.matches('"').count(), 6);
-            prop_assert!(combined.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-        }
-    }
-}
+#[path = "line_tests.rs"]
+mod tests;

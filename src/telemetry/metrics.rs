@@ -12,7 +12,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry;
 
 use super::traffic::Histogram;
-use super::{access_log, process, traffic};
+use super::{access_log, process, share, traffic};
 use crate::count::{Counter, Gauge};
 
 /// The media type of [`Registry::render`]'s text.
@@ -40,6 +40,11 @@ impl Registry {
             "access_log_lost",
             "Lines of the access log that were not written.",
             &access_log::LOST,
+        );
+        registry.counter(
+            "access_log_left_out",
+            "Lines of the access log that were left out because their site wants a share of them.",
+            &share::LEFT_OUT,
         );
         registry.gauges("build_info", "The version of this program.", |samples| {
             samples.push(&[("version", env!("CARGO_PKG_VERSION"))], 1);

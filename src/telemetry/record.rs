@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use http::header::{self, GetAll};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
+use super::share::Share;
 use crate::cache::verdict::{Reason, Verdict};
 use crate::clock::Timestamp;
 
@@ -45,6 +47,25 @@ pub struct Record {
     pub error_id: Text,
     /// The product's error code, such as `40010041`.
     pub code: Option<u32>,
+    /// The share of such requests that the site wants logged.
+    pub share: Share,
+    /// What only the form with 21 fields tells; boxed, and absent where another form is written.
+    pub details: Option<Box<Details>>,
+}
+
+/// What one form of the log tells and the others do not.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// The address that the client connected to.
+    pub server: Option<IpAddr>,
+    /// How many bytes of body the client announced, 0 if it sent none; absent when it did not say.
+    pub request_length: Option<u64>,
+    /// The response's `Content-Type`.
+    pub content_type: Text,
+    /// The response's `Cache-Control`, as sent to the client.
+    pub cache_control: Text,
+    /// The status that the origin gave what was sent, however long ago.
+    pub source: Option<StatusCode>,
 }
 
 /// What came of a request: all that metrics need to know.
@@ -145,6 +166,55 @@ impl Default for Record {
             referer: Text::Absent,
             error_id: Text::Absent,
             code: None,
+            share: Share::default(),
+            details: None,
+        }
+    }
+}
+
+impl Details {
+    /// Nothing known.
+    pub(super) const NONE: Details = Details {
+        server: None,
+        request_length: None,
+        content_type: Text::Absent,
+        cache_control: Text::Absent,
+        source: None,
+    };
+}
+
+impl Record {
+    /// Whether something failed; such requests are logged in any case.
+    fn is_failure(&self) -> bool {
+        self.outcome.status.is_server_error()
+            || self.outcome.ended == Ended::Cut
+            || self.origin.as_ref().is_some_and(|origin| origin.fault.is_some())
+    }
+
+    /// The share of which the line stands for all, unless it stands for itself alone.
+    #[inline]
+    pub(super) fn sampled(&self) -> Option<Share> {
+        (!self.share.is_whole() && !self.is_failure()).then_some(self.share)
+    }
+
+    /// Notes the fields of the response that the details are about, if these are wanted.
+    #[inline]
+    pub fn describe(&mut self, headers: &HeaderMap) {
+        if let Some(details) = &mut self.details {
+            details.content_type = headers.get(header::CONTENT_TYPE).into();
+            details.cache_control = joined(headers.get_all(header::CACHE_CONTROL));
+        }
+    }
+}
+
+/// The lines of one field as one; nearly always there is one at most.
+fn joined(lines: GetAll<'_, HeaderValue>) -> Text {
+    let mut rest = lines.iter();
+    match (rest.next(), rest.next()) {
+        (first, None) => first.into(),
+        _ => {
+            let lines: Vec<&[u8]> = lines.iter().map(HeaderValue::as_bytes).collect();
+            Text::Bytes(lines.join(&b", "[..]).into())
         }
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::share::Share;
+use super::zone::Zone;
 use crate::quantity::Size;
 use crate::setting::Complaint;
 
@@ -21,12 +23,15 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessLogSettings {
-    /// `"json"` (one object a line), `"combined"` (the NCSA format that goaccess and awstats read)
-    /// or `"off"`. Default `"json"`.
+    /// `"json"` (one object a line), `"combined"` (the NCSA format that goaccess and awstats read),
+    /// `"fields"` (21 fields, `combined` and more) or `"off"`. Default `"json"`.
     pub format: Format,
     /// `"stdout"` or the path of a file, which SIGUSR1 opens anew after it was moved away.
     /// Default `"stdout"`.
     pub path: PathBuf,
+    /// The zone of times in `"combined"` and `"fields"` and of the hours and days of `rotate`: an
+    /// offset from UTC. Default `"+00:00"`.
+    pub time_zone: Zone,
     /// Logs the network of a client instead of its address: /24 of IPv4, /48 of IPv6.
     /// Default false.
     pub mask_client: bool,
@@ -40,6 +45,47 @@ pub struct AccessLogSettings {
     /// Query parameters whose values are secret, in any case of letters: `***` is logged instead,
     /// in a Referer too. Default: the names that tokens and signatures usually have.
     pub secret_parameters: Vec<String>,
+    /// When the file is closed and a new one begun.
+    pub rotate: Rotate,
+}
+
+/// The `[telemetry.access_log.rotate]` table. A closed file has the name of the log with the time of
+/// its closing behind it, in UTC: `access.log.20260131T120000.123Z`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rotate {
+    /// Close the file as each `"hour"` or `"day"` ends, or `"never"`. Default `"never"`.
+    pub every: Every,
+    /// Close it before it would grow larger than this, 1MiB to 1TiB; `"0B"`: it may grow. Default `"0B"`.
+    pub size: Size,
+    /// Compress closed files; `.gz` is added to their names. Default true.
+    pub gzip: bool,
+    /// How many closed files are kept, 1 to 100000; the oldest go first. Default 100.
+    pub keep: u32,
+}
+
+/// After which time a new file is begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Every {
+    /// Time does not matter.
+    #[default]
+    Never,
+    /// Each hour of the day has its file.
+    Hour,
+    /// Each day has its file.
+    Day,
+}
+
+/// The `[log]` table of a site's document: what of the site is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteLog {
+    /// The share of requests that are logged, 0 to 1, chosen at random. What failed is logged in any
+    /// case: a status of 500 and more, an origin that gave no answer, a response that was cut. A line
+    /// that stands for more than itself says so: `"sample":0.1` in JSON, ` sample=0.1` behind the
+    /// last field in the other forms. Default: 1.
+    pub sample: Share,
 }
 
 /// The `[telemetry.events]` table.
@@ -60,6 +106,8 @@ pub enum Format {
     Json,
     /// The NCSA combined format.
     Combined,
+    /// 21 fields: the combined format with scheme and host, and what was found of the object.
+    Fields,
     /// No access log.
     Off,
 }
@@ -109,11 +157,44 @@ impl Default for AccessLogSettings {
         AccessLogSettings {
             format: Format::Json,
             path: PathBuf::from("stdout"),
+            time_zone: Zone::default(),
             mask_client: false,
             queue: Size::mib(8),
             field_limit: Size::kib(2),
             secret_parameters: SECRET_PARAMETERS.iter().map(|&name| name.into()).collect(),
+            rotate: Rotate::default(),
         }
+    }
+}
+
+impl Default for Rotate {
+    fn default() -> Self {
+        Rotate { every: Every::Never, size: Size(0), gzip: true, keep: 100 }
+    }
+}
+
+impl Rotate {
+    /// Whether files are closed at all.
+    pub fn is_on(&self) -> bool {
+        self.every != Every::Never || self.size.0 > 0
+    }
+
+    /// What is wrong with the values, seen from their own table.
+    fn validate(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if self.size.0 > 0 && !(1 << 20..=1 << 40).contains(&self.size.0) {
+            complaints.push(
+                Complaint::new("size", format!("{} is out of bounds", self.size))
+                    .suggest("write a size from \"1MiB\" to \"1TiB\", or \"0B\""),
+            );
+        }
+        if !(1..=100_000).contains(&self.keep) {
+            complaints.push(
+                Complaint::new("keep", format!("{} is out of bounds", self.keep))
+                    .suggest("write a number from 1 to 100000"),
+            );
+        }
+        complaints
     }
 }
 
@@ -150,6 +231,14 @@ impl AccessLogSettings {
                 .suggest("make the folder, or write \"stdout\""),
             );
         }
+        if self.rotate.is_on() && self.path.as_os_str() == "stdout" {
+            complaints.push(
+                Complaint::new("rotate", "standard output cannot be closed and begun anew")
+                    .suggest("name a file in `path`"),
+            );
+        }
+        let rotate = self.rotate.validate();
+        complaints.extend(rotate.into_iter().map(|complaint| complaint.within("rotate")));
         if !(1 << 20..=1 << 30).contains(&self.queue.0) {
             complaints.push(
                 Complaint::new("queue", format!("{} is out of bounds", self.queue))
@@ -184,8 +273,20 @@ mod tests {
             "[access_log]\npath = '/no/such/folder/access.log'\nqueue = '1KiB'\nfield_limit = '1B'",
         )
         .unwrap();
-        let fields: Vec<_> = settings.validate().into_iter().map(|c| c.field).collect();
-        assert_eq!(fields, ["access_log.path", "access_log.queue", "access_log.field_limit"]);
+        let fields = |settings: &Settings| -> Vec<String> {
+            settings.validate().into_iter().map(|c| c.field).collect()
+        };
+        assert_eq!(
+            fields(&settings),
+            ["access_log.path", "access_log.queue", "access_log.field_limit"]
+        );
+        let settings: Settings =
+            toml::from_str("[access_log.rotate]\nevery = 'hour'\nsize = '1KiB'\nkeep = 0").unwrap();
+        assert_eq!(
+            fields(&settings),
+            ["access_log.rotate", "access_log.rotate.size", "access_log.rotate.keep"]
+        );
+        assert!(toml::from_str::<Settings>("[access_log]\ntime_zone = 'local'").is_err());
         assert!(toml::from_str::<Settings>("[events]\nlevel = 'loud'").is_err());
     }
 }

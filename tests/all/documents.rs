@@ -54,6 +54,31 @@ const BROKEN: &[(&str, usize, &str)] = &[
         5,
         "b.test",
     ),
+    (
+        "hosts = [\"x.test\"]\n[origin]\nservers = [\"ORIGIN\"]\n[pages]\nclosed = \"closed.html\"",
+        5,
+        "write the path alone",
+    ),
+    (
+        "hosts = [\"x.test\"]\n[origin]\nservers = [\"ORIGIN\"]\n[pages]\nhotlnk = \"/x\"",
+        5,
+        "did you mean `hotlink`",
+    ),
+    (
+        "hosts = [\"x.test\"]\n[origin]\nservers = [\"ORIGIN\"]\n[pages.origin]\n404 = \"https://good.test/x\"",
+        5,
+        "names a host",
+    ),
+    (
+        "hosts = [\"x.test\"]\n[origin]\nservers = [\"ORIGIN\"]\n[pages.origin]\n505 = \"/x\"",
+        5,
+        "505",
+    ),
+    (
+        "hosts = [\"x.test\"]\n[origin]\nservers = [\"ORIGIN\"]\n[log]\nsample = 10",
+        5,
+        "a share from 0 to 1",
+    ),
 ];
 
 struct Scene {

@@ -26,6 +26,8 @@ mod images;
 mod inspect;
 mod interim;
 mod kit_itself;
+mod logs;
+mod pages;
 mod parts;
 mod proxy_protocol;
 mod purge;

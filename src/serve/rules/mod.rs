@@ -234,6 +234,7 @@ pub fn on_response(
 /// An answer of a rule, with what every answer of ours has.
 fn signed(exchange: &mut Exchange, mut response: Response<Body>) -> Response<Body> {
     exchange.record.outcome.tier = Tier::Edge;
+    exchange.wish.final_words = true;
     response.headers_mut().insert(X_REQUEST_ID, exchange.request_id.clone());
     response
 }
