@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Authority;
 use serde::{Deserialize, Serialize};
 
 use super::{DAY, MOST_EXPORTED};
@@ -90,7 +91,8 @@ impl PushSettings {
     /// The URL, if there is one and it can be used.
     pub fn target(&self) -> Option<Uri> {
         let url: Uri = self.url.as_deref()?.parse().ok()?;
-        let named = url.authority().is_some_and(|it| !it.host().is_empty());
+        let plain = |it: &Authority| !it.host().is_empty() && !it.as_str().contains('@');
+        let named = url.authority().is_some_and(plain);
         (named && matches!(url.scheme_str(), Some("http" | "https"))).then_some(url)
     }
 }
@@ -120,6 +122,7 @@ mod tests {
             ("/usage", false),
             ("billing.example.com", false),
             ("http://", false),
+            ("http://me:secret@10.0.0.1/", false),
         ] {
             let push = PushSettings { url: Some(url.into()), ..PushSettings::default() };
             assert_eq!(push.target().is_some(), good, "{url}");
