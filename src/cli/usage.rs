@@ -69,18 +69,17 @@ fn table(answer: &Value) -> String {
         Some(site) => site,
     };
     let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
-    let mut shown =
-        format!("{site}, {} to {}, by {}\n\n", text("from"), text("to"), text("by"));
+    let mut shown = format!("{site}, {} to {}, by {}\n\n", text("from"), text("to"), text("by"));
     shown.push_str(&format!(
         "{:<22}{:>12}{:>8}{:>12}{:>14}{:>12}{:>10}\n",
         "start", "requests", "hits", "sent", "bandwidth", "origin", "errors"
     ));
     for point in answer["points"].as_array().into_iter().flatten() {
         let start = point["start"].as_str().unwrap_or_default();
-        shown.push_str(&line(start, point, Some(number(&point["bits_per_second"]))));
+        shown.push_str(&line(start, point, &point["bits_per_second"]));
     }
     let (total, bandwidth) = (&answer["total"], &answer["bandwidth"]);
-    shown.push_str(&line("total", total, Some(number(&bandwidth["mean"]))));
+    shown.push_str(&line("total", total, &bandwidth["mean"]));
     shown.push_str(&format!(
         "\nbandwidth: peak {}, 95th percentile {}, fourth daily peak {}\n",
         rate(number(&bandwidth["peak"])),
@@ -103,7 +102,7 @@ fn table(answer: &Value) -> String {
     shown
 }
 
-fn line(start: &str, counts: &Value, bandwidth: Option<u64>) -> String {
+fn line(start: &str, counts: &Value, bandwidth: &Value) -> String {
     let requests = number(&counts["requests"]);
     let of = |result: &str| number(&counts["results"][result]["requests"]);
     let hits = (of("hit") + of("stale")) as f64 * 100.0 / requests.max(1) as f64;
@@ -111,7 +110,7 @@ fn line(start: &str, counts: &Value, bandwidth: Option<u64>) -> String {
         "{start:<22}{requests:>12}{:>8}{:>12}{:>14}{:>12}{:>10}\n",
         format!("{hits:.1} %"),
         bytes(number(&counts["bytes"])),
-        bandwidth.map(rate).unwrap_or_default(),
+        rate(number(bandwidth)),
         bytes(number(&counts["origin"]["bytes"])),
         of("error"),
     )
@@ -209,8 +208,12 @@ rules: 1 failures
             arguments: Arguments,
         }
         let line = ["usage", "--site", "a&b", "--from", "2026-01-31T00:00:00+08:00", "--by", "day"];
-        let Line { arguments } = clap::Parser::try_parse_from(line).unwrap_or_else(|it| panic!("{it}"));
+        let Line { arguments } =
+            clap::Parser::try_parse_from(line).unwrap_or_else(|it| panic!("{it}"));
         let target = arguments.target();
-        assert_eq!(target, "/v1/usage?by=day&site=a%26b&from=2026%2D01%2D31T00%3A00%3A00%2B08%3A00");
+        assert_eq!(
+            target,
+            "/v1/usage?by=day&site=a%26b&from=2026%2D01%2D31T00%3A00%3A00%2B08%3A00"
+        );
     }
 }

@@ -27,7 +27,7 @@ use crate::usage::{PushSettings, Trouble, Usage};
 pub(super) static FAILURES: Counter = Counter::new();
 
 /// How often it is looked for new records.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(1);
 /// The first pause after a failure; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause after a failure.

@@ -2,8 +2,8 @@
 //! idle connections.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::bill::Ledger;
 use super::fault::FaultKind;

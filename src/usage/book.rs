@@ -14,6 +14,7 @@
 //! was taken, so that nothing is counted twice.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,9 +89,7 @@ impl Book {
         };
         std::fs::create_dir_all(folder).map_err(|error| explain(&error))?;
         let database = match load(&path) {
-            Err(error @ (redb::Error::DatabaseAlreadyOpen | redb::Error::Io(_))) => {
-                return Err(explain(&error));
-            }
+            Err(error) if !is_damage(&error) => return Err(explain(&error)),
             Err(error) => {
                 let aside = path.with_extension("damaged");
                 tracing::error!(%error, "{} cannot be read: it is put aside as {}, and usage begins \
@@ -207,6 +206,16 @@ pub enum AckError {
     Failed(String),
 }
 
+/// Whether a file is no good. Others may be good, and cannot be had now.
+fn is_damage(error: &redb::Error) -> bool {
+    match error {
+        redb::Error::Io(error) => {
+            matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+        }
+        error => !matches!(error, redb::Error::DatabaseAlreadyOpen),
+    }
+}
+
 /// Reads counts as they are kept.
 pub(super) fn decode(bytes: &[u8]) -> Result<Counts, redb::Error> {
     postcard::from_bytes(bytes)
@@ -292,8 +301,7 @@ fn encode(counts: &Counts) -> Result<Vec<u8>, redb::Error> {
 /// Numbers the records of the buckets that are over; gives the newest number.
 fn close_buckets(writing: &WriteTransaction, batch: &Batch) -> Result<u64, redb::Error> {
     let (mut open, mut closed) = (writing.open_table(OPEN)?, writing.open_table(CLOSED)?);
-    let mut newest =
-        writing.open_table(STATE)?.get("newest")?.map_or(0, |newest| newest.value());
+    let mut newest = writing.open_table(STATE)?.get("newest")?.map_or(0, |newest| newest.value());
     let mut over = Vec::new();
     for row in open.iter()? {
         let (key, rows) = row?;
@@ -348,4 +356,3 @@ pub(super) fn of_bucket(
     };
     (Bound::Included((bucket, "", 0)), end)
 }
-

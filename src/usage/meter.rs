@@ -295,13 +295,16 @@ mod tests {
         // A new bucket makes no new room.
         clock.advance(Duration::from_secs(BUCKET));
         meter.image(&"0".into(), 1);
-        assert_eq!(LOST.sum() - lost, 3);
+        // Others may lose some at the same time.
+        assert!(LOST.sum() - lost >= 3);
         let mut taken = Taken::new();
         sweep(&lanes, bucket(clock.now()), &mut taken);
         assert_eq!(taken.len(), 4);
         assert_eq!(taken.values().map(|counts| counts.images).sum::<u64>(), 5);
+        let mut taken = Taken::new();
         meter.image(&"9".into(), 1);
-        assert_eq!(LOST.sum() - lost, 3);
+        sweep(&lanes, bucket(clock.now()), &mut taken);
+        assert_eq!(taken.len(), 1);
     }
 
     #[test]

@@ -19,8 +19,6 @@ mod query;
 mod rollup;
 mod settings;
 mod spool;
-#[cfg(test)]
-mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -169,6 +167,9 @@ impl Usage {
         let after = after.unwrap_or(acknowledged);
         if after > newest {
             return Err(no_record(after, newest));
+        }
+        if after == newest {
+            return Ok((String::new(), newest));
         }
         let limit = limit.min(MOST_EXPORTED);
         let records = book.records(after, limit).map_err(Trouble::Failed)?;

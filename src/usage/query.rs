@@ -174,7 +174,8 @@ fn each(
         match &question.site {
             None => take(bucket, decode(sum.value())?),
             Some(site) => {
-                for row in rows.range((bucket, site.as_str(), 0)..=(bucket, site.as_str(), u32::MAX))?
+                for row in
+                    rows.range((bucket, site.as_str(), 0)..=(bucket, site.as_str(), u32::MAX))?
                 {
                     take(bucket, decode(row?.1.value())?);
                 }

@@ -92,11 +92,8 @@ impl Collector {
         if self.waiting.rows.is_empty() && !self.due {
             return true;
         }
-        let next = Batch {
-            number: self.waiting.number + 1,
-            rows: Default::default(),
-            ..self.waiting
-        };
+        let next =
+            Batch { number: self.waiting.number + 1, rows: Default::default(), ..self.waiting };
         let batch = std::mem::replace(&mut self.waiting, next);
         match self.book.commit(&batch) {
             Ok(more) => {
@@ -159,3 +156,7 @@ impl Collector {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "rollup_tests.rs"]
+mod tests;

@@ -79,7 +79,8 @@ impl Settings {
         let way_out = "write a time from \"1s\" to \"10m\"";
         bound("push.timeout", timeout, push.timeout.to_string(), way_out);
         if push.url.is_some() && push.target().is_none() {
-            let message = format!("`{}` is no http or https URL", push.url.as_deref().unwrap_or(""));
+            let message =
+                format!("`{}` is no http or https URL", push.url.as_deref().unwrap_or(""));
             let way_out = "write one such as \"https://billing.example.com/usage\"";
             complaints.push(Complaint::new("push.url", message).suggest(way_out));
         }

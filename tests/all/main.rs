@@ -39,3 +39,4 @@ mod targeted;
 mod tls;
 mod unkeyed;
 mod upgrade;
+mod usage;

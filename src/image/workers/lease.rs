@@ -172,12 +172,7 @@ impl Worker {
     }
 
     /// Copies the answer out of the slot, as far as its lengths can be true.
-    async fn take(
-        &mut self,
-        end: End,
-        cpu: Duration,
-        settings: &Settings,
-    ) -> io::Result<Outcome> {
+    async fn take(&mut self, end: End, cpu: Duration, settings: &Settings) -> io::Result<Outcome> {
         let limit = usize::try_from(settings.largest_output.0).unwrap_or(usize::MAX);
         match end {
             End::Done { head, body } if head <= LONGEST_HEAD && body <= limit => {
