@@ -12,7 +12,7 @@ use crate::image::workers;
 use crate::serve::rules;
 use crate::setting::Complaint;
 use crate::site::Diagnostic;
-use crate::{admin, fill, geo, listen, site, store, telemetry, upstream};
+use crate::{admin, fill, geo, listen, site, store, telemetry, upstream, usage};
 
 /// What the operator of a node decides.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -41,6 +41,8 @@ pub struct NodeConfig {
     pub images: workers::Settings,
     /// What the node tells of itself.
     pub telemetry: telemetry::Settings,
+    /// What is counted for bills.
+    pub usage: usage::Settings,
     /// Where the site documents are.
     pub sites: site::Settings,
     /// Where the node takes orders.
@@ -61,6 +63,7 @@ impl Default for NodeConfig {
             geo: geo::Settings::default(),
             images: workers::Settings::default(),
             telemetry: telemetry::Settings::default(),
+            usage: usage::Settings::default(),
             sites: site::Settings::default(),
             admin: admin::Settings::default(),
         }
@@ -150,6 +153,7 @@ impl NodeConfig {
             ("geo", self.geo.validate()),
             ("images", self.images.validate()),
             ("telemetry", self.telemetry.validate()),
+            ("usage", self.usage.validate()),
             ("sites", self.sites.validate()),
             ("admin", self.admin.validate()),
         ];

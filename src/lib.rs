@@ -21,6 +21,7 @@ pub mod listen;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;
+pub mod usage;
 
 // Layer 3: joints of two machines.
 pub mod fill;

@@ -10,6 +10,7 @@ mod guard;
 mod problem;
 mod settings;
 mod token;
+mod usage;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -14,6 +14,7 @@ mod purge;
 mod reload;
 mod rules;
 mod run;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Verb {
     Inspect(inspect::Arguments),
     /// Make stored responses stale or gone: URLs, what has a tag, or everything.
     Purge(purge::Arguments),
+    /// Show what sites have used: requests, bytes, bandwidth, hits, for bills.
+    Usage(usage::Arguments),
     /// Check, test, try out, lay out and convert customers' edge rules.
     Rules(rules::Arguments),
     /// Make of a picture what the edge would make of it, and show the steps.
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Inspect(arguments) => inspect::run(arguments),
         Verb::Purge(arguments) => purge::run(arguments),
+        Verb::Usage(arguments) => usage::run(arguments),
         Verb::Rules(arguments) => rules::run(arguments),
         Verb::Image(arguments) => image::run(*arguments),
         Verb::ImageWorker(arguments) => return image_worker::run(&arguments),

@@ -16,6 +16,11 @@ impl Country {
             .then(|| Country(letters.map(|letter| letter.to_ascii_uppercase())))
     }
 
+    /// The two letters of its code.
+    pub fn code(self) -> [u8; 2] {
+        self.0
+    }
+
     /// Its code.
     pub fn as_str(&self) -> &str {
         // Letters are always UTF-8.

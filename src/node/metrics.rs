@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::image::workers;
 use crate::listen::Meters;
-use crate::node::Node;
+use crate::node::{Node, push};
 use crate::serve::rules;
 use crate::site::Report;
 use crate::store::disk::{self, DiskFigures};
 use crate::telemetry::Registry;
 use crate::telemetry::metrics::Samples;
 use crate::upstream::FaultKind;
-use crate::{fill, store};
+use crate::{fill, store, usage as used};
 
 /// How the settings fare.
 pub(super) struct Fortune {
@@ -50,6 +50,7 @@ pub(super) fn register(registry: &mut Registry, node: &Node) {
     edge_rules(registry);
     image_work(registry);
     origins(registry, node);
+    usage(registry, node);
 }
 
 fn settings(registry: &mut Registry, node: &Node) {
@@ -370,5 +371,25 @@ fn origins(registry: &mut Registry, node: &Node) {
         move |samples| {
             samples.push(&[], u64::from(shared.idle_connections()));
         },
+    );
+}
+
+fn usage(registry: &mut Registry, node: &Node) {
+    registry.counter("usage_lost", "Counts of sites that found no room in memory.", &used::LOST);
+    registry.counter(
+        "usage_flush_failures",
+        "Times that usage could not be written; it stayed in memory.",
+        &used::FLUSH_FAILURES,
+    );
+    registry.counter(
+        "usage_push_failures",
+        "Batches of records of usage that could not be sent.",
+        &push::FAILURES,
+    );
+    let usage = node.usage.clone();
+    registry.gauges(
+        "usage_records_waiting",
+        "Records of usage that are not acknowledged yet.",
+        move |samples| samples.push(&[], usage.waiting()),
     );
 }

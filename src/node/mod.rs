@@ -2,9 +2,10 @@
 //!
 //! A node is started with [`Node::start`], obeys signals and orders in [`Node::run`], and ends there
 //! when a drain has ended. `serving` holds the threads that clients meet, `metrics` the list of what
-//! a scrape shows.
+//! a scrape shows; `push` sends records of usage away.
 
 mod metrics;
+mod push;
 mod reload;
 mod serving;
 
@@ -37,6 +38,7 @@ use crate::store::{self, Store};
 use crate::telemetry::{AccessLog, Registry};
 use crate::tls::Sni;
 use crate::upstream::Shared;
+use crate::usage::Usage;
 
 /// How often the node looks after itself: clock, store, watchdog.
 const TICK: Duration = Duration::from_secs(1);
@@ -56,6 +58,7 @@ pub struct Node {
     source: Source,
     upstream: Arc<Shared>,
     log: AccessLog,
+    usage: Usage,
     limits: Arc<ArcSwap<listen::Settings>>,
     admission: Admission,
     sni: Arc<Sni>,
@@ -92,6 +95,8 @@ impl Node {
         tell(&report);
         let log = AccessLog::open(&config.telemetry.access_log)
             .map_err(|error| format!("cannot open the access log: {error}"))?;
+        let usage = Usage::open(&config.usage, &config.state_dir, &config.name, clock.clone())?;
+        bill_origins(&upstream, &usage);
         let store = Store::open(config.store.clone(), clock.clone(), &config.state_dir, opener)?;
         let flights = Flights::new(config.fill.clone(), Arc::clone(&store), clock.clone());
         let limits = Arc::new(ArcSwap::from_pointee(config.listen.clone()));
@@ -104,8 +109,9 @@ impl Node {
             geo,
             clock: clock.clone(),
             log: log.clone(),
-            rules: rules::Bench::new(config.rules.clone(), clock.clone()),
-            workshop: Workshop::new(&config.images)
+            usage: usage.clone(),
+            rules: rules::Bench::new(config.rules.clone(), clock.clone(), usage.meter()),
+            workshop: Workshop::new(&config.images, usage.meter())
                 .map_err(|error| format!("cannot keep image workers: {error}"))?,
             pace: Pace::default(),
         });
@@ -124,6 +130,7 @@ impl Node {
             source,
             upstream,
             log,
+            usage,
             limits,
             sni,
             orders,
@@ -133,6 +140,7 @@ impl Node {
         };
         node.listen()?;
         node.start_admin()?;
+        push::start(&node)?;
         node.ready.store(true, Ordering::Relaxed);
         Ok(node)
     }
@@ -219,6 +227,7 @@ impl Node {
         if tokio::time::timeout(CLOSING, self.store.close()).await.is_err() {
             tracing::warn!("the disks could not be closed in {CLOSING:?}: some of memory is lost");
         }
+        self.usage.close();
         self.log.close();
     }
 
@@ -295,6 +304,12 @@ impl Node {
         tokio::spawn(admin::serve_tcp(admin, tcp));
         Ok(())
     }
+}
+
+/// Has each request to an origin put on its site's bill.
+fn bill_origins(upstream: &Shared, usage: &Usage) {
+    let meter = usage.meter();
+    upstream.tell(Arc::new(move |site, bytes| meter.origin(site, bytes)));
 }
 
 fn load_sites(

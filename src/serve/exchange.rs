@@ -43,6 +43,8 @@ pub struct Exchange {
     pub brought: bool,
     /// What was read of a body on disk to see whether it can be read.
     pub ahead: Option<Ahead>,
+    /// The size of the original that a picture is sent in place of.
+    pub instead_of: Option<u64>,
     /// What the customer's rules left for the rest of the request.
     pub ruled: Option<Box<Ruled>>,
     /// What the site's own pages for errors need to know.
@@ -92,6 +94,7 @@ impl Exchange {
             memory,
             brought: false,
             ahead: None,
+            instead_of: None,
             ruled: None,
             wish: Wish::default(),
         })

@@ -1,13 +1,15 @@
 //! Who is asked: checks the request's framing, finds the host and with it the site.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderValue, StatusCode, header};
 use parking_lot::Mutex;
 
+use crate::geo::{Country, Geo};
 use crate::header::present::Present;
 use crate::listen::{BadRequest, framing};
 use crate::serve::Serve;
@@ -16,18 +18,34 @@ use crate::serve::exchange::Exchange;
 use crate::site::Site;
 use crate::telemetry::AccessLog;
 use crate::upstream::Scheme;
+use crate::usage::Meter;
 
 /// What one connection's requests leave for the next: nearly all name the same host.
 pub struct Memory {
     /// Where they are logged.
     pub log: AccessLog,
+    /// Where they are counted for bills.
+    pub meter: Meter,
+    geo: Arc<Geo>,
+    country: OnceLock<Option<Country>>,
     last: Mutex<Option<Arc<Identity>>>,
 }
 
 impl Memory {
     /// Of a connection that has had no request yet.
-    pub fn new(log: AccessLog) -> Self {
-        Memory { log, last: Mutex::new(None) }
+    pub fn new(serve: &Serve) -> Self {
+        Memory {
+            log: serve.log.clone(),
+            meter: serve.usage.meter(),
+            geo: Arc::clone(&serve.geo),
+            country: OnceLock::new(),
+            last: Mutex::new(None),
+        }
+    }
+
+    /// The country of the connection's client, looked up once.
+    pub fn country(&self, client: IpAddr) -> Option<Country> {
+        *self.country.get_or_init(|| self.geo.country(client.to_canonical()))
     }
 }
 
@@ -61,7 +79,7 @@ impl Identity {
         let authority = Authority::try_from(canonical_authority(named, scheme)).map_err(|_| {
             Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, "bad host").closing()
         })?;
-        let (name, named) = (Arc::from(&*site.name), named.into());
+        let (name, named) = (Arc::clone(&site.name), named.into());
         Ok(Arc::new(Identity { site, scheme, authority, name, named, generation }))
     }
 }

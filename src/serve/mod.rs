@@ -10,7 +10,7 @@
 //! | obtain | `miss.rs` `pass.rs` `head.rs` | get what the store cannot give |
 //! | deliver | `deliver.rs` `range.rs` | conditions, ranges, the fields that say how it went |
 //! | pages | `pages.rs` | the site's own page where the answer is an error |
-//! | settle | `settle.rs` | count it, log it |
+//! | settle | `settle.rs` | count it, log it, bill it |
 //!
 //! A step returns what it found; only [`Serve::story`] and [`Serve::obtain`] branch on it. Whatever
 //! goes wrong on the way is a [`Refusal`], which `answer.rs` alone turns into a
@@ -57,6 +57,7 @@ use crate::listen::{self, Connection, Handler};
 use crate::site::Sites;
 use crate::store::Store;
 use crate::telemetry::AccessLog;
+use crate::usage::Usage;
 
 use answer::Refusal;
 use body::Body;
@@ -85,6 +86,8 @@ pub struct Serve {
     pub clock: Clock,
     /// Where requests are logged.
     pub log: AccessLog,
+    /// What is counted for bills.
+    pub usage: Usage,
     /// What customers' rules run with.
     pub rules: Arc<rules::Bench>,
     /// What makes pictures.
@@ -98,7 +101,7 @@ impl Handler for Serve {
     type Memory = Memory;
 
     fn greet(&self) -> Memory {
-        Memory::new(self.log.clone())
+        Memory::new(self)
     }
 
     async fn handle(

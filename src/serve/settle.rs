@@ -1,14 +1,19 @@
-//! The last step: counts the request and writes its line in the access log.
+//! The last step: counts the request, writes its line in the access log and bills it to its site.
 //!
 //! It happens when the response's body is gone, whichever way that came about, so that the line
 //! tells the bytes that really left. A client that goes away before its answer begins drops the
-//! exchange: that is its end. Only this file writes the access log.
+//! exchange: that is its end. Only this file writes the access log,
+//! and what it says there is what is billed.
 
-use http::Response;
+use std::sync::Arc;
 
+use http::{Response, Version};
+
+use crate::cache::Verdict;
 use crate::serve::body::{Body, Broken};
 use crate::serve::exchange::Exchange;
-use crate::telemetry::{Ended, traffic};
+use crate::telemetry::{Ended, Outcome, Text, Tier, traffic};
+use crate::usage::{self, How, Protocol};
 
 /// Ties an exchange to the body of its response.
 pub fn settle(mut exchange: Box<Exchange>, mut response: Response<Body>) -> Response<Body> {
@@ -48,5 +53,54 @@ impl Drop for Exchange {
         }
         traffic::count(&self.record.outcome);
         self.memory.log.write(&self.record);
+        let end = self.now.plus(self.record.outcome.duration);
+        self.memory.meter.request(site(&self.record.site), end, &bill(self));
+    }
+}
+
+/// The site's name, if a site has the host.
+fn site(name: &Text) -> Option<&Arc<str>> {
+    match name {
+        Text::Shared(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// The request as it is billed.
+fn bill(exchange: &Exchange) -> usage::Request {
+    let outcome = &exchange.record.outcome;
+    let whole = outcome.ended == Ended::Whole && outcome.status.as_u16() == 200;
+    let original = exchange.instead_of.filter(|_| whole && outcome.bytes_out > 0);
+    usage::Request {
+        how: how(outcome),
+        tier: match outcome.tier {
+            Tier::Memory => usage::Tier::Memory,
+            Tier::Disk => usage::Tier::Disk,
+            Tier::Origin => usage::Tier::Origin,
+            Tier::Edge => usage::Tier::Edge,
+        },
+        protocol: match outcome.version {
+            Version::HTTP_09 | Version::HTTP_10 => Protocol::Http10,
+            Version::HTTP_2 => Protocol::Http2,
+            _ => Protocol::Http11,
+        },
+        tls: exchange.record.tls.is_some(),
+        status: outcome.status.as_u16(),
+        region: exchange.memory.country(exchange.record.client).map(|country| country.code()),
+        bytes: outcome.bytes_out,
+        saved: original.map_or(0, |original| original.saturating_sub(outcome.bytes_out)),
+    }
+}
+
+/// What came of a request, as bills have it: an answer of the edge's own with a status of 400 or more
+/// is an error, whatever was decided before.
+fn how(outcome: &Outcome) -> How {
+    match outcome.verdict {
+        _ if outcome.tier == Tier::Edge && outcome.status.as_u16() >= 400 => How::Error,
+        Some((Verdict::Hit, _)) => How::Hit,
+        Some((Verdict::Stale, _)) => How::Stale,
+        Some((Verdict::Miss, _)) => How::Miss,
+        Some((Verdict::Pass, _)) => How::Pass,
+        None => How::Edge,
     }
 }

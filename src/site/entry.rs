@@ -63,7 +63,7 @@ pub struct Site {
     /// Part of every cache key; no two sites ever have the same.
     pub number: u32,
     /// The stem of the document's file.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Whether the site is open; a closed one answers 405 (code 40510001) to everything.
     pub enabled: bool,
     /// What is cached, for how long and under which key.
@@ -95,13 +95,14 @@ impl Site {
         surroundings: &Surroundings,
         before: Option<&Site>,
     ) -> Result<Site, Complaint> {
+        let name: Arc<str> = name.into();
         let before = before.filter(|site| site.number == number);
         let same_cache = before.filter(|site| site.document.cache == document.cache);
         let group = |path: &str, origin: &upstream::Settings, used: Option<&Arc<Group>>| {
             let origin = with_paths(origin, &surroundings.folder);
             match used.filter(|used| used.settings() == &origin) {
                 Some(used) => Ok(Arc::clone(used)),
-                None => Group::new(number, &origin, &surroundings.upstream)
+                None => Group::new((number, &name), &origin, &surroundings.upstream)
                     .map_err(|complaint| complaint.within(path)),
             }
         };
@@ -117,14 +118,14 @@ impl Site {
         };
         Ok(Site {
             number,
-            name: name.into(),
+            rules: Rules::new(&name, &document, &surroundings.state)?,
+            name: Arc::clone(&name),
             enabled: document.enabled,
             pages: ErrorPages::new(&document.pages, &policy),
             policy,
             group: group("origin", &document.origin, before.map(|site| &site.group))?,
             origins,
             respond: document.respond.clone(),
-            rules: Rules::new(name, &document, &surroundings.state)?,
             document,
         })
     }

@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::bill::Bill;
 use super::fault::{Fault, FaultKind};
 use super::group::InFlight;
 use super::pool::{self, Connection, Keep};
@@ -31,6 +32,7 @@ pub struct IncomingBody {
     stalled: bool,
     /// Why it failed; told again to whoever asks again, since an end would look clean.
     failed: Option<Fault>,
+    bill: Option<Bill>,
 }
 
 /// The connection that a response came on, and what becomes of it.
@@ -61,11 +63,17 @@ impl IncomingBody {
             stall: None,
             stalled: false,
             failed: None,
+            bill: None,
         };
         if body.inner.is_end_stream() {
             body.end();
         }
         body
+    }
+
+    /// Has what comes written on the request's bill.
+    pub(crate) fn charge(&mut self, bill: Option<Bill>) {
+        self.bill = bill;
     }
 
     /// Brings the connection back: the response is complete.
@@ -132,6 +140,9 @@ impl Body for IncomingBody {
         match this.poll_inner(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.stalled = false;
+                if let (Some(bill), Some(bytes)) = (&mut this.bill, frame.data_ref()) {
+                    bill.came(bytes.len());
+                }
                 // Whoever reads may stop here, so that the end must be seen now.
                 if this.inner.is_end_stream() {
                     this.end();

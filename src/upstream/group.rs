@@ -24,6 +24,7 @@ const MOST_EXTRAS: usize = 32;
 /// before its first request.
 pub struct Group {
     site: u32,
+    name: Arc<str>,
     pub(crate) settings: Settings,
     pub(crate) shared: Arc<Shared>,
     pub(crate) servers: Box<[Server]>,
@@ -58,10 +59,10 @@ pub struct ServerStatus {
 }
 
 impl Group {
-    /// The group that the settings describe; `site` is for the log. Refuses settings that
-    /// [`Settings::validate`] complains of.
+    /// The group that the settings describe, of a site with this number and name. Refuses settings
+    /// that [`Settings::validate`] complains of.
     pub fn new(
-        site: u32,
+        (site, name): (u32, &Arc<str>),
         settings: &Settings,
         shared: &Arc<Shared>,
     ) -> Result<Arc<Self>, Complaint> {
@@ -86,6 +87,7 @@ impl Group {
         });
         Ok(Arc::new(Group {
             site,
+            name: Arc::clone(name),
             servers: servers.collect(),
             host,
             budget: Budget::new(settings.retry_budget),
@@ -104,6 +106,11 @@ impl Group {
     /// The site that the group belongs to.
     pub fn site(&self) -> u32 {
         self.site
+    }
+
+    /// The name of that site.
+    pub fn site_name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// How each server fares now.
@@ -266,7 +273,7 @@ mod tests {
         let settings: Settings = toml::from_str(&format!("servers = [{servers}]")).unwrap();
         let clock = Clock::manual(Timestamp::from_seconds(1_000));
         let shared = Shared::new(&NodeSettings::default(), clock.clone());
-        (Group::new(1, &settings, &shared).unwrap(), clock)
+        (Group::new((1, &"a".into()), &settings, &shared).unwrap(), clock)
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! Fields such as `Via` and `X-Forwarded-For` are the caller's; only framing and `Host` are ours.
 
 mod balance;
+mod bill;
 mod body;
 mod check;
 mod connect;
@@ -39,6 +40,7 @@ mod target;
 mod tests;
 mod upload;
 
+pub use bill::Ledger;
 pub use body::IncomingBody;
 pub use check::watch;
 pub use fault::{Fault, FaultKind, Whose};

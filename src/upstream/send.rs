@@ -12,6 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use smallvec::SmallVec;
 use tokio::time::{timeout, timeout_at};
 
+use super::bill::Bill;
 use super::body::{IncomingBody, Lease};
 use super::connect::{addresses, connect};
 use super::fault::{Fault, FaultKind};
@@ -56,17 +57,19 @@ pub struct Timings {
 pub async fn send(group: &Arc<Group>, outbound: Outbound) -> Result<Inbound, Fault> {
     group.shared.counts.requests.bump();
     group.budget.earn();
+    let bill = Bill::begin(group);
     let (mut order, visited) = Order::new(outbound)?;
     let host = match &group.host {
         Some(host) => host.clone(),
         None => HostValue::new(visited.clone())
             .ok_or_else(|| Fault::new(FaultKind::Internal).because("the host is no field value"))?,
     };
-    let inbound = ask_group(group, &mut order, &host, &visited).await?;
+    let mut inbound = ask_group(group, &mut order, &host, &visited).await?;
     if group.settings.follow_redirects > 0 && order.may_follow() {
         // Boxed, as connecting is below: seldom run, and large to carry along.
-        return Ok(Box::pin(follow(group, order, inbound, &host, &visited)).await);
+        inbound = Box::pin(follow(group, order, inbound, &host, &visited)).await;
     }
+    inbound.body.charge(bill);
     Ok(inbound)
 }
 

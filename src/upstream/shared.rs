@@ -2,9 +2,10 @@
 //! idle connections.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use super::bill::Ledger;
 use super::fault::FaultKind;
 use super::guard::Guard;
 use super::node_settings::NodeSettings;
@@ -21,6 +22,7 @@ pub struct Shared {
     pub(crate) trust: Trust,
     pub(crate) idle: Arc<IdleCap>,
     pub(crate) max_response_head: usize,
+    pub(crate) ledger: OnceLock<Ledger>,
     /// What has happened so far.
     pub counts: Counts,
 }
@@ -35,9 +37,15 @@ impl Shared {
             trust: Trust::new(),
             idle: Arc::new(IdleCap { most: settings.max_idle, now: AtomicU32::new(0) }),
             max_response_head: usize::try_from(settings.max_response_head.0).unwrap_or(usize::MAX),
+            ledger: OnceLock::new(),
             counts: Counts::default(),
             clock,
         })
+    }
+
+    /// Has each request told to `ledger` at its end. Once only.
+    pub fn tell(&self, ledger: Ledger) {
+        let _ = self.ledger.set(ledger);
     }
 
     /// Says which addresses this node listens on; they are refused as origins. An unspecified

@@ -42,3 +42,4 @@ mod targeted;
 mod tls;
 mod unkeyed;
 mod upgrade;
+mod usage;

@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod authority;
+pub mod bill;
 pub mod client;
 pub mod edge;
 pub mod http2;

@@ -1,4 +1,4 @@
-//! Ordeals: what the disk tier, customers' rules and images must bear, at full length. They take minutes to an hour and some need
+//! Ordeals: what the disk tier, customers' rules, images and bills must bear, at full length. They take minutes to an hour and some need
 //! root, so nothing runs unless `ORDEAL` names it: see `ops/ordeal.sh`.
 //!
 //! Exit code 0: every bound was kept; 1: one was missed; 2: something could not be run.
@@ -22,6 +22,7 @@ mod mount;
 mod pictures;
 mod report;
 mod rules;
+mod usage;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const NAMES: [&str; 7] = ["kill", "power", "damage", "full", "large", "rules", "images"];
+const NAMES: [&str; 8] = ["kill", "power", "damage", "full", "large", "rules", "images", "usage"];
 
 fn main() -> ExitCode {
     let order = std::env::var("ORDEAL").unwrap_or_default();
@@ -70,6 +71,7 @@ fn run(name: &str, count: Option<u32>) -> Report {
             "full" => full::run(&mut report).await,
             "large" => large::run(&mut report).await,
             "images" => images::run(&mut report).await,
+            "usage" => usage::run(&mut report, count.unwrap_or(20)).await,
             _ => rules::run(&mut report).await,
         }
     };

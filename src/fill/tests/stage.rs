@@ -152,7 +152,8 @@ fn group(address: SocketAddr, clock: &Clock) -> Arc<Group> {
     let node: NodeSettings = toml::from_str("allow_private = [\"127.0.0.0/8\"]").unwrap();
     let settings = format!("servers = [\"http://{address}\"]");
     let shared = Shared::new(&node, clock.clone());
-    Group::new(1, &toml::from_str::<upstream::Settings>(&settings).unwrap(), &shared).unwrap()
+    let settings: upstream::Settings = toml::from_str(&settings).unwrap();
+    Group::new((1, &"a".into()), &settings, &shared).unwrap()
 }
 
 impl Stage {

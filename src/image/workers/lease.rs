@@ -118,8 +118,8 @@ impl Worker {
         if number != job.number {
             return Err(io::Error::other("an answer to another job"));
         }
-        self.charge(Duration::from_micros(cpu_micros));
-        self.take(end, settings).await
+        let cpu = self.charge(Duration::from_micros(cpu_micros));
+        self.take(end, cpu, settings).await
     }
 
     /// Processor time that the worker may have used when this job is over; the kernel kills it then.
@@ -133,9 +133,12 @@ impl Worker {
         Ok(())
     }
 
-    fn charge(&mut self, so_far: Duration) {
-        COUNTERS.spent(so_far.saturating_sub(self.cpu));
+    /// Counts the processor time of a job, and tells it.
+    fn charge(&mut self, so_far: Duration) -> Duration {
+        let spent = so_far.saturating_sub(self.cpu);
+        COUNTERS.spent(spent);
         self.cpu = so_far.max(self.cpu);
+        spent
     }
 
     /// Copies the job into the slot. Where that means fresh pages, which are slow, another thread does.
@@ -169,12 +172,12 @@ impl Worker {
     }
 
     /// Copies the answer out of the slot, as far as its lengths can be true.
-    async fn take(&mut self, end: End, settings: &Settings) -> io::Result<Outcome> {
+    async fn take(&mut self, end: End, cpu: Duration, settings: &Settings) -> io::Result<Outcome> {
         let limit = usize::try_from(settings.largest_output.0).unwrap_or(usize::MAX);
         match end {
             End::Done { head, body } if head <= LONGEST_HEAD && body <= limit => {
                 self.warm = self.warm.max(head + body);
-                let done = self.copy_out(head, body).await?;
+                let done = self.copy_out(head, body, cpu).await?;
                 self.trim()?;
                 Ok(Outcome::Done(done))
             }
@@ -192,12 +195,12 @@ impl Worker {
         }
     }
 
-    async fn copy_out(&self, head: usize, body: usize) -> io::Result<Done> {
+    async fn copy_out(&self, head: usize, body: usize, cpu: Duration) -> io::Result<Done> {
         let copy = move |slot: &Slot| {
             let mut done = (vec![0; head], vec![0; body]);
             slot.read(0, &mut done.0)?;
             slot.read(head, &mut done.1)?;
-            Ok(Done { head: done.0, body: Bytes::from(done.1) })
+            Ok(Done { head: done.0, body: Bytes::from(done.1), cpu })
         };
         if head + body <= KEPT {
             return copy(&self.slot);
@@ -306,7 +309,8 @@ mod tests {
         // The job is polled first, and its message is there when the other side is.
         let ((result, back), ()) =
             tokio::join!(biased; worker.job(b"", &[], &settings), other_side);
-        assert_eq!(result, Ok(Done { head: b"head".into(), body: Bytes::from_static(b"body") }));
+        let (head, body) = (b"head".into(), Bytes::from_static(b"body"));
+        assert_eq!(result, Ok(Done { head, body, cpu: Duration::from_micros(1500) }));
         assert_eq!(back.map(|it| (it.jobs, it.cpu)), Some((1, Duration::from_micros(1500))));
     }
 

@@ -27,6 +27,8 @@ mod settings;
 mod slot;
 mod work;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 pub use confine::Threads;
@@ -42,6 +44,8 @@ pub struct Done {
     pub head: Vec<u8>,
     /// What the handler made.
     pub body: Bytes,
+    /// The processor time that it took.
+    pub cpu: Duration,
 }
 
 /// Why nothing came of a job. Other jobs are not concerned.

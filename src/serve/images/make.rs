@@ -27,6 +27,7 @@ use crate::serve::body::Body;
 use crate::serve::plan::{Asked, Plan};
 use crate::site::Site;
 use crate::store::{Doom, Entry, Incoming, Lookup, Store};
+use crate::usage::Meter;
 
 /// The code where too many pictures wait to be made.
 pub const BUSY: u32 = 50_310_004;
@@ -36,6 +37,9 @@ pub const BUSY: u32 = 50_310_004;
 const REMEMBERED: u64 = 30;
 /// Most refusals that are remembered; when there are more it begins anew.
 const MOST_REFUSALS: usize = 10_000;
+
+/// Says how large the original of a picture is, among the fields that only we read.
+const ORIGINAL_SIZE: HeaderName = HeaderName::from_static("brink-original-size");
 
 /// Fields of an original that say something of its bytes.
 const OF_ITS_BYTES: [HeaderName; 8] = [
@@ -73,6 +77,7 @@ type Outcome = Result<Arc<Entry>, Refusal>;
 /// What makes pictures for a node.
 pub struct Workshop {
     pool: Pool,
+    meter: Meter,
     /// How long one picture may take, in milliseconds.
     milliseconds: u64,
     /// Those that are being made.
@@ -114,10 +119,11 @@ impl Workshop {
     ///
     /// # Errors
     /// The threads that keep the workers cannot be started.
-    pub fn new(settings: &workers::Settings) -> std::io::Result<Arc<Self>> {
+    pub fn new(settings: &workers::Settings, meter: Meter) -> std::io::Result<Arc<Self>> {
         let launch = workers::Launch::verb("image-worker").with(&settings.fonts);
         Ok(Arc::new(Workshop {
             pool: Pool::new(settings, launch)?,
+            meter,
             milliseconds: u64::try_from(settings.time_limit.0.as_millis()).unwrap_or(u64::MAX),
             under_way: Mutex::default(),
             better: Better::default(),
@@ -241,6 +247,7 @@ impl Workshop {
         inputs.extend(marks.iter().map(|(_, bytes)| bytes.clone()));
         let done = self.pool.run(site.number, &order.written(), &inputs).await;
         let done = done.map_err(|fault| refused_by(&fault))?;
+        self.meter.image(&site.name, u64::try_from(done.cpu.as_micros()).unwrap_or(u64::MAX));
         match Answer::read(&done.head) {
             Some(Answer::Made { media_type }) => {
                 let media_type = HeaderValue::try_from(media_type);
@@ -295,14 +302,18 @@ impl Job {
         {
             return Ok(self.store.update(&self.key, fast, better::settled(fast)));
         }
+        let size = source.len();
         // Nothing but the format was to change, and it did not help.
         let made = match self.picture.is_format_alone() && made.body.len() >= source.len() {
             true => Made { media_type: self.media_type(), body: source },
             false => made,
         };
         let mut stored = self.stored(&made);
-        if !thorough && self.picture.spec.question.is_none() {
-            better::mark(&mut stored);
+        if self.picture.spec.question.is_none() {
+            stored.hidden.insert(ORIGINAL_SIZE, HeaderValue::from(size));
+            if !thorough {
+                better::mark(&mut stored);
+            }
         }
         let (entry, mut writer) = self.store.insert(Incoming {
             key: &self.key,
@@ -349,6 +360,11 @@ impl Job {
         stored.parent = Some(Parent { key: self.of.clone(), object_id: original.object_id });
         stored
     }
+}
+
+/// How large the original of a picture is.
+pub fn original_size(made: &Entry) -> Option<u64> {
+    made.stored.hidden.get(ORIGINAL_SIZE)?.to_str().ok()?.parse().ok()
 }
 
 /// Whether an entry was made of this original.

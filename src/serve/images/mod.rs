@@ -132,6 +132,7 @@ async fn picture(
             Finding::Usable(entry, judgement) => {
                 let workshop = &serve.workshop;
                 workshop.look_after(serve, asked, plans, picture, &entry);
+                exchange.instead_of = make::original_size(&entry);
                 return sent(serve, exchange, asked, Obtained::stored(entry, judgement));
             }
             Finding::Refreshable(entry, _) => base = Some(entry),
@@ -159,14 +160,17 @@ async fn picture(
     }
     let Some(original) = obtained.entry().cloned() else {
         let response = deliver::deliver(serve, exchange, &plain, obtained)?;
-        return unstored(serve, asked, response, picture, marks).await;
+        return unstored(serve, exchange, asked, response, (picture, marks)).await;
     };
     let made = match base.filter(|base| make::is_of(base, &original)) {
         Some(base) => Ok(make::confirmed(serve, &derived, &base, &original)),
         None => serve.workshop.picture(serve, asked, (plans, original), picture, marks).await,
     };
     match made {
-        Ok(entry) => sent(serve, exchange, asked, obtained.made_into(entry)),
+        Ok(entry) => {
+            exchange.instead_of = make::original_size(&entry);
+            sent(serve, exchange, asked, obtained.made_into(entry))
+        }
         Err(refusal) => instead(serve, exchange, asked, plan, (picture, refusal)).await,
     }
 }
@@ -193,22 +197,24 @@ async fn picture_past(
     }
     match picture.unknown() {
         Some(refusal) => Err(refusal),
-        None => unstored(serve, asked, response, picture, marks).await,
+        None => unstored(serve, exchange, asked, response, (picture, marks)).await,
     }
 }
 
 /// Makes a picture of what is not stored; what is none goes on as it is.
 async fn unstored(
     serve: &Serve,
+    exchange: &mut Exchange,
     asked: &Asked,
     mut response: Response<Body>,
-    picture: &Picture,
-    marks: Marks,
+    (picture, marks): (&Picture, Marks),
 ) -> Result<Response<Body>, Refusal> {
     if response.status() == StatusCode::OK {
         let body = std::mem::replace(response.body_mut(), Body::empty());
         let source = make::collected(body, most(asked)).await?;
+        let size = picture.spec.question.is_none().then_some(source.len() as u64);
         let made = serve.workshop.run(asked.site(), source, picture, &marks, false).await?;
+        exchange.instead_of = size;
         make::describe(response.headers_mut(), &made, picture);
         if asked.head.method != Method::HEAD {
             *response.body_mut() = Body::whole(made.body);

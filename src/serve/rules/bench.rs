@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use edge_rules::{Action, DEFAULT_ZONE, Environment, Outcome, PatternCache, Phase, Program};
 
+use super::counters::{COUNTERS, failures};
 use super::settings::Settings;
 use super::view::View;
 use crate::cache::Policy;
 use crate::clock::Clock;
+use crate::usage::Meter;
 
 /// Most policies that a thread keeps; when there are more it begins anew.
 const MOST_POLICIES: usize = 256;
@@ -32,12 +34,25 @@ struct Made {
 pub struct Bench {
     settings: Settings,
     clock: Clock,
+    meter: Meter,
 }
 
 impl Bench {
-    /// With these settings and this clock.
-    pub fn new(settings: Settings, clock: Clock) -> Arc<Bench> {
-        Arc::new(Bench { settings, clock })
+    /// With these settings and this clock; failures go on the sites' bills by `meter`.
+    pub fn new(settings: Settings, clock: Clock, meter: Meter) -> Arc<Bench> {
+        Arc::new(Bench { settings, clock, meter })
+    }
+
+    /// Counts what came of an evaluation of a site's rules.
+    pub(super) fn count(&self, site: &Arc<str>, outcome: &Outcome) {
+        COUNTERS.count(outcome);
+        self.meter.rule_failures(site, failures(outcome));
+    }
+
+    /// Counts a rule that named an origin which its site has not.
+    pub(super) fn count_unknown_origin(&self, site: &Arc<str>) {
+        COUNTERS.failed.bump();
+        self.meter.rule_failures(site, 1);
     }
 
     /// The node's clock.

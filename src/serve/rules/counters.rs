@@ -44,3 +44,8 @@ impl Counters {
         }
     }
 }
+
+/// How many rules failed in one evaluation.
+pub(super) fn failures(outcome: &Outcome) -> u64 {
+    outcome.events.iter().filter(|event| matches!(event.fate, Fate::Failed(_))).count() as u64
+}

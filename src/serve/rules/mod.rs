@@ -65,6 +65,7 @@ pub struct Ruled {
 /// The rules of later phases: they may run when the request's own head is long gone.
 struct Later {
     program: Arc<Program>,
+    site: Arc<str>,
     asking: Asking,
     bench: Arc<Bench>,
     tester: bool,
@@ -140,12 +141,12 @@ pub fn on_request(
     }
     let view = View::of(&client, identity, head, sent.seen());
     let outcome = lot.evaluate(&serve.rules, Phase::Request, &view, false);
-    COUNTERS.count(&outcome);
+    serve.rules.count(&identity.site.name, &outcome);
     let actions = lot.apart.into_iter().chain(outcome.actions);
     let Effects { verdict, edits, pace, error_pages, policy, body, unknown_origin } =
         effects::change(head, &identity.site, actions);
     if unknown_origin.is_some() {
-        COUNTERS.failed.bump();
+        serve.rules.count_unknown_origin(&identity.site.name);
     }
     *present = Present::of(&head.headers);
     if let Some(body) = body {
@@ -157,7 +158,8 @@ pub fn on_request(
     let later = lot.program.filter(has_later).map(|program| {
         let asking = Asking::keep(client, identity, head);
         let (program, bench) = (Arc::clone(program), Arc::clone(&serve.rules));
-        Arc::new(Later { program, asking, bench, tester: lot.tester })
+        let site = Arc::clone(&identity.site.name);
+        Arc::new(Later { program, site, asking, bench, tester: lot.tester })
     });
     exchange.ruled = Some(Box::new(Ruled { later, edits, pace, error_pages }));
     match verdict {
@@ -258,7 +260,7 @@ impl Later {
     /// Runs the rules of a phase and counts what came of it.
     fn run(&self, phase: Phase, view: &View<'_>) -> Outcome {
         let outcome = self.bench.evaluate(&self.program, phase, view, self.tester, false);
-        COUNTERS.count(&outcome);
+        self.bench.count(&self.site, &outcome);
         outcome
     }
 }

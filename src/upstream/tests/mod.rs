@@ -33,7 +33,7 @@ fn group(table: &str) -> Arc<Group> {
 }
 
 fn group_of(table: &str, shared: &Arc<Shared>) -> Arc<Group> {
-    Group::new(7, &toml::from_str(table).unwrap(), shared).unwrap()
+    Group::new((7, &"seven".into()), &toml::from_str(table).unwrap(), shared).unwrap()
 }
 
 /// A group with one server and nothing else said.

@@ -1,0 +1,138 @@
+//! What was used, told and exported.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::response::IntoResponse;
+use http::{StatusCode, header};
+use serde::Deserialize;
+
+use crate::admin::Admin;
+use crate::admin::problem::Problem;
+use crate::usage::{self, By, Question, Trouble, Usage};
+
+/// How far back is looked if nothing is said, in seconds.
+const A_DAY: u64 = 86_400;
+/// Records in one answer if nothing is said.
+const RECORDS: usize = 1000;
+
+/// What `GET /v1/usage` is asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// One site; without it all; empty for requests whose host no site has.
+    site: Option<String>,
+    /// RFC 3339, a date or seconds since 1970; a day before the end if it is missing.
+    from: Option<String>,
+    /// The same; the present if it is missing.
+    to: Option<String>,
+    /// `5m`, `hour` or `day`; hours if it is missing.
+    by: Option<String>,
+}
+
+/// What `GET /v1/usage/export` is asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Export {
+    /// The number before that of the first record; the last acknowledged if it is missing.
+    after: Option<u64>,
+    /// Most records; 1000 if it is missing, 10000 at most.
+    limit: Option<usize>,
+}
+
+/// What `POST /v1/usage/export/ack` is told.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acknowledged {
+    /// The number of the last record that has arrived.
+    seq: u64,
+}
+
+/// Tells totals, points and bandwidth.
+pub(super) async fn usage(
+    State(admin): State<Arc<Admin>>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let Query(wanted) = wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    let now = admin.serve.usage.now().map_err(problem)?;
+    let question = wanted.question(now)?;
+    let site = question.site.clone().filter(|site| !site.is_empty());
+    let answer = behind(&admin, move |usage| usage.answer(question)).await?;
+    if let Some(site) = site
+        && *answer.total() == usage::Counts::default()
+        && admin.sites.snapshot().site(&site).is_none()
+    {
+        let message = format!("there is no site `{site}`, and nothing was counted for one");
+        return Err(Problem::new(StatusCode::NOT_FOUND, message));
+    }
+    Ok(Json(answer.told()))
+}
+
+/// Hands out records as JSON lines.
+pub(super) async fn export(
+    State(admin): State<Arc<Admin>>,
+    wanted: Result<Query<Export>, QueryRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let Query(wanted) = wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    let limit = wanted.limit.unwrap_or(RECORDS);
+    let (lines, _) = behind(&admin, move |usage| usage.export(wanted.after, limit)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines))
+}
+
+/// Notes that records have arrived.
+pub(super) async fn acknowledge(
+    State(admin): State<Arc<Admin>>,
+    order: Result<Json<Acknowledged>, JsonRejection>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let Json(order) = order.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    let waiting = behind(&admin, move |usage| {
+        usage.acknowledge(order.seq)?;
+        Ok(usage.waiting())
+    });
+    Ok(Json(serde_json::json!({ "waiting": waiting.await? })))
+}
+
+impl Wanted {
+    fn question(self, now: u64) -> Result<Question, Problem> {
+        let wrong = |message: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
+        let moment = |text: &str| {
+            let message = || {
+                wrong(format!(
+                    "`{text}` is no moment; write one as in `2026-01-31T12:00:00Z` or `2026-01-31`"
+                ))
+            };
+            usage::parse_moment(text).ok_or_else(message)
+        };
+        let to = self.to.as_deref().map(moment).transpose()?.unwrap_or(now + 1);
+        let from = self.from.as_deref().map(moment).transpose()?;
+        let by = match self.by.as_deref() {
+            None => By::default(),
+            Some(word) => By::parse(word)
+                .ok_or_else(|| wrong(format!("`{word}` is none of `5m`, `hour` and `day`")))?,
+        };
+        let from = from.unwrap_or_else(|| to.saturating_sub(A_DAY));
+        Ok(Question { site: self.site, from, to, by })
+    }
+}
+
+/// Does what reads and writes files on a thread that may wait for them.
+async fn behind<T: Send + 'static>(
+    admin: &Admin,
+    work: impl FnOnce(&Usage) -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Problem> {
+    let usage = admin.serve.usage.clone();
+    let done = tokio::task::spawn_blocking(move || work(&usage)).await;
+    let done = done.map_err(|error| Trouble::Failed(error.to_string()));
+    done.and_then(|done| done).map_err(problem)
+}
+
+fn problem(trouble: Trouble) -> Problem {
+    let status = match trouble {
+        Trouble::Question(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Trouble::Off => StatusCode::NOT_FOUND,
+        Trouble::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Problem::new(status, trouble.to_string())
+}
