@@ -109,7 +109,8 @@ fn play(steps: Vec<Step>, most: usize, exact: bool) {
     for step in steps {
         match step {
             Step::Purge(scope, mode) => {
-                let number = runtime.block_on(rules.purge(std::slice::from_ref(&scope), mode)).unwrap();
+                let number =
+                    runtime.block_on(rules.purge(std::slice::from_ref(&scope), mode)).unwrap();
                 for object in objects.iter_mut().filter(|object| object.is_named_by(&scope)) {
                     match mode {
                         Mode::Soft => object.soft = number,
