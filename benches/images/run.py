@@ -138,8 +138,9 @@ def tasks(ours, options):
                [["resize", {"width": options.gif_width // 2}], webp], {"animated": True})
 
 
-def build():
-    subprocess.run(["cargo", "build", "--release", "--locked", "--example", "images"], cwd=ROOT, check=True)
+def build(*more):
+    subprocess.run(["cargo", "build", "--release", "--locked", "--example", "images", *more], cwd=ROOT,
+                   check=True)
     if not (WORK / "node_modules" / "sharp").exists():
         subprocess.run(["npm", "install", "--prefix", WORK, "--no-save", "--no-package-lock",
                         "--no-audit", "--no-fund", "--loglevel=error", SHARP], check=True)

@@ -85,3 +85,18 @@ fn limits(header: &Header) -> image::Limits {
     limits.max_alloc = Some(pixels * BYTES_PER_PIXEL + (1 << 20));
     limits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pnm_that_ends_too_early_is_known_by_its_length() {
+        let header = Header { kind: Kind::Pnm, width: 17, height: 4, frames: 1, scans: 1 };
+        let file = |kind: &[u8], length: usize| [kind, &vec![0; length - 2]].concat();
+        for (kind, least) in [(b"P4", 12), (b"P5", 68), (b"P6", 68), (b"P1", 68)] {
+            assert!(holds(&file(kind, least), &header));
+            assert!(!holds(&file(kind, least - 1), &header));
+        }
+    }
+}
