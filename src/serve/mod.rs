@@ -117,7 +117,7 @@ impl Handler for Serve {
                 Err(refusal) => answer::answer(&self.name, &mut exchange, refusal),
             };
             let response = rules::on_response(self, &mut exchange, response);
-            match pages::are_for(self, &exchange, response.status()) {
+            match pages::are_for(self, &mut exchange, response.status()) {
                 true => Box::pin(pages::instead(self, &mut exchange, response)).await,
                 false => response,
             }

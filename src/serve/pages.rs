@@ -3,8 +3,10 @@
 //! An error that the edge makes keeps its status and gets the page for a body; an origin's error
 //! becomes a 302 to the page, as does a picture that is wanting to the site's picture for that.
 //!
-//! A page is a file of the site: it is looked up under its own key and fetched from the site's own
-//! origin like any other, but without the customer's rules, which may be why it is needed. What it
+//! A page is a file of the site: it is looked up and fetched from the site's own origin like any
+//! other, as nobody in particular. Rules of the request phase are left out, since they may be why it is
+//! needed; those of what goes to the origin and of what is cached run as ever. Where there are rules it
+//! is stored apart, so that no visitor gets by its own URL what not all of them have seen. What it
 //! costs is bounded. An origin that fails is never asked for a page while a client waits; it is asked
 //! for one page once in ten seconds at most, whoever wants it, and once in a minute while it is well,
 //! so that its pages are there when it is not. A page that is not to be had at once is left out: the
@@ -31,7 +33,7 @@ use crate::serve::exchange::Exchange;
 use crate::serve::identify::Identity;
 use crate::serve::judge::{self, Finding};
 use crate::serve::plan::{self, Asked, Course, Plan};
-use crate::serve::{miss, range};
+use crate::serve::{miss, range, rules};
 use crate::site::{ErrorPages, ErrorSource, Instead};
 use crate::store::{Ahead, Entry};
 use crate::telemetry::Tier;
@@ -110,13 +112,16 @@ pub fn wants_image(path: &str, headers: &HeaderMap) -> bool {
 
 /// Whether the site has something to put in place of an answer with this status. Has the pages for
 /// outages looked after while there is none.
-pub fn are_for(serve: &Serve, exchange: &Exchange, status: StatusCode) -> bool {
-    let Some(identity) = &exchange.identity else { return false };
+pub fn are_for(serve: &Serve, exchange: &mut Exchange, status: StatusCode) -> bool {
+    if exchange.identity.as_ref().is_none_or(|identity| identity.site.pages.is_none()) {
+        return false;
+    }
+    let Some(identity) = exchange.identity.clone() else { return false };
     let Some(pages) = &identity.site.pages else { return false };
     let from_origin = exchange.record.outcome.tier == Tier::Origin;
     if from_origin && !status.is_server_error() && pages.are_due(exchange.now) {
         for path in pages.settings.for_outages() {
-            refresh(serve, exchange, identity, pages, path);
+            refresh(serve, exchange, &identity, pages, path);
         }
     }
     choose(pages, exchange, status).is_some()
@@ -286,8 +291,11 @@ async fn page(
         Finding::Wanting(_, base) => {
             let fetched = match pages.door(path).filter(|_| !failing) {
                 Some(door) => {
+                    rules::leave_for_own(serve, exchange, identity, &asked.head);
                     let fetching = fetch(serve, exchange, (&mut asked, &plan), base.as_ref(), door);
-                    timeout(PATIENCE, fetching).await.ok().flatten()
+                    let fetched = timeout(PATIENCE, fetching).await.ok().flatten();
+                    exchange.ruled = None;
+                    fetched
                 }
                 None => None,
             };
@@ -366,7 +374,7 @@ fn kept(serve: &Serve, asked: &Asked, base: Option<Arc<Entry>>) -> Option<Arc<En
 /// Has a page fetched behind the answer, unless it is fresh, or its origin was asked a moment ago.
 fn refresh(
     serve: &Serve,
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     identity: &Arc<Identity>,
     pages: &ErrorPages,
     path: &str,
@@ -382,8 +390,10 @@ fn refresh(
         return;
     };
     if ErrorPages::opens(&mut not_before, now) {
+        rules::leave_for_own(serve, exchange, identity, &asked.head);
         let inquiry = miss::inquiry(&asked, &plan, None, base.as_ref());
         serve.flights.refresh(inquiry, || miss::order(serve, exchange, &asked));
+        exchange.ruled = None;
     }
 }
 

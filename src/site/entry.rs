@@ -116,16 +116,17 @@ impl Site {
             Some(site) => site.policy.clone(),
             None => Arc::new(Policy::new(&document.cache)),
         };
+        let rules = Rules::new(&name, &document, &surroundings.state)?;
         Ok(Site {
             number,
-            rules: Rules::new(&name, &document, &surroundings.state)?,
             name: Arc::clone(&name),
             enabled: document.enabled,
-            pages: ErrorPages::new(&document.pages, &policy),
+            pages: ErrorPages::new(&document.pages, &policy, rules.any()),
             policy,
             group: group("origin", &document.origin, before.map(|site| &site.group))?,
             origins,
             respond: document.respond.clone(),
+            rules,
             document,
         })
     }

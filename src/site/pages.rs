@@ -96,6 +96,9 @@ const ORIGIN_STATUSES: &[&str] =
 /// Longest path of a page, in bytes.
 const LONGEST: usize = 1024;
 
+/// What the keys of pages have that are stored apart.
+const APART: &[u8] = b"\0page";
+
 /// How long a page lives whose origin says nothing about that.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// The origin is asked for a page that it gave not, or not to be stored, once in so long.
@@ -231,14 +234,19 @@ pub struct ErrorPages {
 }
 
 impl ErrorPages {
-    /// The pages, if there are any.
-    pub fn new(settings: &Pages, policy: &Policy) -> Option<Arc<ErrorPages>> {
+    /// The pages, if there are any. Where the site has rules, what is fetched for pages is stored
+    /// apart from what visitors get: not all rules have had their say of it.
+    pub fn new(settings: &Pages, policy: &Policy, has_rules: bool) -> Option<Arc<ErrorPages>> {
         let doors: BTreeMap<_, _> =
             settings.all().map(|path| (path.into(), Mutex::default())).collect();
         if doors.is_empty() {
             return None;
         }
-        let policy = Arc::new(policy.clone().lasting(LIFETIME));
+        let mut policy = policy.clone().lasting(LIFETIME);
+        if has_rules {
+            policy.key_texts.push(APART.into());
+        }
+        let policy = Arc::new(policy);
         let (settings, looked_after) = (settings.clone(), AtomicU64::new(0));
         Some(Arc::new(ErrorPages { settings, policy, doors, looked_after }))
     }
@@ -334,11 +342,11 @@ mod tests {
         assert!(ErrorPages::opens(&mut not_before, now));
         assert!(!ErrorPages::opens(&mut not_before, now.plus(Duration::from_secs(9))));
         assert!(ErrorPages::opens(&mut not_before, now.plus(Duration::from_secs(10))));
-        let made = ErrorPages::new(&pages("closed = '/c'"), &Policy::default()).unwrap();
+        let made = ErrorPages::new(&pages("closed = '/c'"), &Policy::default(), false).unwrap();
         assert!(made.door("/c").is_some() && made.door("/d").is_none());
         assert!(made.are_due(now) && !made.are_due(now.plus(Duration::from_secs(59))));
         assert!(made.are_due(now.plus(Duration::from_secs(60))));
-        assert!(ErrorPages::new(&Pages::default(), &Policy::default()).is_none());
+        assert!(ErrorPages::new(&Pages::default(), &Policy::default(), true).is_none());
     }
 
     proptest! {

@@ -190,6 +190,12 @@ impl Rules {
         })
     }
 
+    /// Whether any client has rules.
+    pub fn any(&self) -> bool {
+        let before = self.before.as_ref().and_then(|set| set.program.as_ref());
+        self.own.program.as_ref().or(before).is_some()
+    }
+
     /// The document's own set.
     pub fn own(&self) -> &RuleSet {
         &self.own

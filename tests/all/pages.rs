@@ -117,6 +117,42 @@ text = "$ADD_RSP_HEADER(X-Served-By, us)"
 }
 
 #[tokio::test]
+async fn what_was_fetched_without_all_rules_is_nobody_elses() {
+    let (edge, origin) = edge(
+        &[],
+        r#"
+[pages]
+rules = { 403 = "/errors/403.html" }
+[[rules]]
+do = { set_request_header = { X-Member = "yes" } }
+[[rules]]
+when = 'http.request.uri.path eq "/no"'
+do = { respond = { status = 403 } }
+[[rules]]
+phase = "origin-request"
+do = { rewrite = "/bucket{http.request.uri.path}" }
+"#,
+    )
+    .await;
+    origin.on("/bucket/errors/403.html", |seen| {
+        let text = if seen.header("x-member").is_some() { "for members" } else { "for all" };
+        html(text).header("Cache-Control", "max-age=900")
+    });
+    assert_eq!(edge.get("/no").await.whole(403), b"for all");
+    assert_eq!(edge.get("/errors/403.html").await.whole(200), b"for members");
+    assert_eq!(edge.get("/no").await.whole(403), b"for all");
+    assert_eq!((origin.count("/bucket/errors/403.html"), origin.seen().len()), (2, 2));
+    // A purge of the URL is for both.
+    let config = edge.path("node.toml").display().to_string();
+    let order = ["purge", "--hard", "--url", "http://a.test/errors/403.html", "-c", &config];
+    let (status, text) = command(&order).await;
+    assert!(status.success(), "{text}");
+    edge.get("/no").await.whole(403);
+    edge.get("/errors/403.html").await.whole(200);
+    assert_eq!(origin.count("/bucket/errors/403.html"), 4);
+}
+
+#[tokio::test]
 async fn an_origin_that_is_gone_has_the_page_that_it_gave_while_it_was_well() {
     let (edge, mut origin) = edge(
         &["down"],

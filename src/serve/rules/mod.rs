@@ -18,7 +18,7 @@ mod settings;
 mod told;
 mod view;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use edge_rules::{Action, Outcome, Phase, Program};
@@ -167,6 +167,20 @@ pub fn on_request(
         Verdict::Answer(response) => Ok(Course::Answered(Box::new(signed(exchange, response)))),
         Verdict::Refuse(refusal) => Err(refusal),
     }
+}
+
+/// Leaves for what the edge itself asks of an origin the rules of the site's own set that come after
+/// the request's; they see a request of nobody in particular, so that what comes is for everybody.
+pub fn leave_for_own(serve: &Serve, exchange: &mut Exchange, identity: &Identity, head: &Parts) {
+    let client = Client::at(Ipv4Addr::UNSPECIFIED.into(), identity.scheme, None, &serve.geo);
+    let later = identity.site.rules.own().program.clone().map(|program| {
+        let (asking, bench) = (Asking::keep(client, identity, head), Arc::clone(&serve.rules));
+        Arc::new(Later { program, asking, bench, tester: false })
+    });
+    let (edits, error_pages) = (Vec::new(), Vec::new());
+    let ruled =
+        later.is_some().then_some(Ruled { later, edits, pace: Pace::default(), error_pages });
+    exchange.ruled = ruled.map(Box::new);
 }
 
 /// Runs the rules of the request that goes to the origin, and changes it as they say.
