@@ -175,7 +175,8 @@ pub fn leave_for_own(serve: &Serve, exchange: &mut Exchange, identity: &Identity
     let client = Client::at(Ipv4Addr::UNSPECIFIED.into(), identity.scheme, None, &serve.geo);
     let later = identity.site.rules.own().program.clone().map(|program| {
         let (asking, bench) = (Asking::keep(client, identity, head), Arc::clone(&serve.rules));
-        Arc::new(Later { program, asking, bench, tester: false })
+        let site = Arc::clone(&identity.site.name);
+        Arc::new(Later { program, site, asking, bench, tester: false })
     });
     let (edits, error_pages) = (Vec::new(), Vec::new());
     let ruled =
