@@ -141,7 +141,7 @@ impl Play {
     }
 
     /// Bytes of bodies that the origin has sent, and to how many requests.
-    fn from_origin(&self) -> (u64, u64) {
+    fn asked_of_origin(&self) -> (u64, u64) {
         let seen = self.origin.seen();
         let missing = "no such path".len() as u64;
         let length = |path: &str| LENGTHS.iter().find(|it| it.0 == path).map(|it| it.1);
@@ -193,7 +193,7 @@ async fn usage_is_what_clients_counted_and_what_the_log_says_over_clean_restarts
     for (name, got) in &play.got.0 {
         assert_eq!(log.of(name), *got, "{name}");
     }
-    assert_eq!(at(&all, "/origin"), play.from_origin());
+    assert_eq!(at(&all, "/origin"), play.asked_of_origin());
 }
 
 #[tokio::test]
