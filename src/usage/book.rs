@@ -25,7 +25,9 @@ use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, Wr
 
 use super::counts::Counts;
 
-type Rows = TableDefinition<'static, (u32, &'static str, u32), &'static [u8]>;
+/// Bucket, site and revision.
+type RowKey = (u32, &'static str, u32);
+type Rows = TableDefinition<'static, RowKey, &'static [u8]>;
 
 pub(super) const ROWS: Rows = TableDefinition::new("usage_rows");
 pub(super) const SUMS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("usage_sums");
@@ -335,7 +337,7 @@ fn expire(writing: &WriteTransaction, oldest: u32) -> Result<bool, redb::Error> 
 }
 
 fn remove_some(
-    rows: &mut Table<'_, (u32, &'static str, u32), &'static [u8]>,
+    rows: &mut Table<'_, RowKey, &'static [u8]>,
     bucket: u32,
 ) -> Result<usize, redb::Error> {
     let mut removed = 0;
@@ -347,9 +349,7 @@ fn remove_some(
 }
 
 /// The keys of a bucket's rows.
-pub(super) fn of_bucket(
-    bucket: u32,
-) -> (Bound<(u32, &'static str, u32)>, Bound<(u32, &'static str, u32)>) {
+pub(super) fn of_bucket(bucket: u32) -> (Bound<RowKey>, Bound<RowKey>) {
     let end = match bucket.checked_add(1) {
         Some(next) => Bound::Excluded((next, "", 0)),
         None => Bound::Unbounded,

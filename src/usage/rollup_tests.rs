@@ -6,13 +6,13 @@ use std::path::Path;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::super::counts::{Counts, How, Protocol, Request, Tier};
-use super::super::meter::Meter;
-use super::super::query::{By, Question};
-use super::super::spool::Record;
-use super::super::{AckError, BUCKET, DAY};
 use super::*;
 use crate::clock::Timestamp;
+use crate::usage::counts::{Counts, How, Protocol, Request, Tier};
+use crate::usage::meter::Meter;
+use crate::usage::query::{By, Question};
+use crate::usage::spool::Record;
+use crate::usage::{AckError, BUCKET, DAY};
 
 /// 2026-01-31T12:00:00Z, where a bucket begins.
 const START: u64 = 1_769_860_800;
@@ -114,6 +114,16 @@ impl Stage {
     }
 }
 
+/// The bytes of all records, whose numbers have no gaps and whose ids are all different.
+fn exported_once(records: &[Record]) -> u64 {
+    assert!(records.iter().map(|record| record.seq).eq(1..=records.len() as u64));
+    let mut ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), records.len());
+    records.iter().map(|record| record.counts.all.bytes).sum()
+}
+
 /// What may happen to a node.
 #[derive(Clone, Debug)]
 enum Event {
@@ -205,15 +215,7 @@ proptest! {
         prop_assert_eq!(stage.totals(None), all);
         stage.wait(BUCKET);
         prop_assert!(stage.collector.flush());
-        let records = stage.records(0);
-        let seqs: Vec<u64> = records.iter().map(|record| record.seq).collect();
-        prop_assert_eq!(seqs, (1..=records.len() as u64).collect::<Vec<_>>());
-        let mut ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        prop_assert_eq!(ids.len(), records.len());
-        let exported: u64 = records.iter().map(|record| record.counts.all.bytes).sum();
-        prop_assert_eq!(exported, all.1);
+        prop_assert_eq!(exported_once(&stage.records(0)), all.1);
     }
 
     /// Records come in pieces of any size, from any number on.
@@ -474,7 +476,7 @@ fn counts_are_the_same_after_they_were_written() {
     meter.rule_failures(&site, 0);
     stage.collector.flush();
     let expected = Counts {
-        origin: super::super::Sent { requests: 1, bytes: 77 },
+        origin: crate::usage::Sent { requests: 1, bytes: 77 },
         images: 1,
         image_micros: 1234,
         rule_failures: 2,

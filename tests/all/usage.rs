@@ -1,11 +1,14 @@
 //! Usage: what is billed is what clients got and what the log says, over restarts and kills.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use brink::clock::{Clock, Timestamp};
 use brink::usage::{self, How, Protocol, Tier, Usage};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::kit::bill::{Kills, at, used};
 use crate::kit::*;
@@ -67,7 +70,6 @@ impl Play {
             let how = if path == "/private" { "private" } else { "max-age=600" };
             origin.serves(path, how, &Proof::new("a.test", path, 1, length));
         }
-        origin.on("/cut", |_| Reply::ok("half of it").after(4, Reply::cut));
         let setup = Edge::setup().tls_site("a", &["a.test"], &origin, &authority).tls_site(
             "b",
             &["b.test"],
@@ -105,10 +107,8 @@ impl Play {
             }
         }
         // As old as can be: the end of the connection is the end of the body.
-        let mut client = self.edge.client().await;
-        client.raw(b"GET /small HTTP/1.0\r\nHost: a.test\r\n\r\n").await;
-        let answer = client.answer("GET").await.unwrap();
-        self.note("a", "plain", "HTTP~11.0", answer.body.len());
+        let body = over_http10(self.edge.http, "/small").await;
+        self.note("a", "plain", "HTTP~11.0", body.len());
         let refused = self.edge.client().await.get("nobody.test", "/small").send().await;
         assert_eq!(refused.status, 400);
         self.note("", "plain", "HTTP~11.1", refused.body.len());
@@ -141,7 +141,7 @@ impl Play {
     }
 
     /// Bytes of bodies that the origin has sent, and to how many requests.
-    fn from_origin(&self) -> (u64, u64) {
+    fn asked_of_origin(&self) -> (u64, u64) {
         let seen = self.origin.seen();
         let missing = "no such path".len() as u64;
         let length = |path: &str| LENGTHS.iter().find(|it| it.0 == path).map(|it| it.1);
@@ -152,6 +152,18 @@ impl Play {
         });
         (seen.len() as u64, bytes.sum())
     }
+}
+
+/// The body of what comes back over HTTP/1.0.
+async fn over_http10(edge: SocketAddr, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(edge).await.unwrap();
+    let request = format!("GET {path} HTTP/1.0\r\nHost: a.test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.0 200 "), "{:?}", String::from_utf8_lossy(&answer));
+    let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+    answer.split_off(end + 4)
 }
 
 #[tokio::test]
@@ -181,14 +193,22 @@ async fn usage_is_what_clients_counted_and_what_the_log_says_over_clean_restarts
     for (name, got) in &play.got.0 {
         assert_eq!(log.of(name), *got, "{name}");
     }
-    assert_eq!(at(&all, "/origin"), play.from_origin());
+    assert_eq!(at(&all, "/origin"), play.asked_of_origin());
 }
 
 #[tokio::test]
 async fn a_body_that_is_cut_is_billed_as_far_as_it_went() {
     let play = Play::begin().await;
-    let answer = play.edge.get("/cut").await;
-    assert!(answer.end != End::Clean && answer.body.len() == 4, "{answer:?}");
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let cut = move |reply: Reply| reply.wait(&held).cut();
+    play.origin.on("/cut", move |_| Reply::ok("half of it").after(4, &cut));
+    let mut client = play.edge.client().await;
+    let mut answer = client.get("a.test", "/cut").open().await;
+    assert!(answer.more().await);
+    gate.open();
+    let answer = answer.rest().await;
+    assert!(answer.end != End::Clean && answer.body == b"half", "{answer:?}");
     until("it is counted", async || {
         at(&used(&play.edge, Some("a"), &[]).await["total"], "") == (1, 4)
     })
