@@ -122,7 +122,7 @@ struct Order<'a> {
 impl Order<'_> {
     fn scopes(&self) -> Result<Vec<Scope>, String> {
         let (site, headers) = (self.identity.site.number, &self.head.headers);
-        let says = |name: &&str| values(headers, name).any(|it| !matches!(it, "0" | "false" | ""));
+        let says = |name: &str| values(headers, name).any(|it| !matches!(it, "0" | "false" | ""));
         if EVERYTHING.iter().any(|name| says(name)) {
             return Ok(vec![Scope::Site(site)]);
         }
