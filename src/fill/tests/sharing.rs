@@ -187,7 +187,9 @@ async fn who_waits_too_long_is_served_by_one_more_fetch() {
     let outcomes = stage.crowd(30, &late).await;
     assert!(began.elapsed() < Duration::from_millis(500));
     assert_eq!(stage.fetches(), 2);
-    assert_eq!((count(&outcomes, "led"), count(&outcomes, "collapsed")), (1, 29));
+    let [led, joined, found] = ["led", "collapsed", "stored"].map(|word| count(&outcomes, word));
+    // Whose own wait is over last, on a busy machine, may find what the one more fetch has stored.
+    assert_eq!((led, joined + found), (1, 29));
     assert_eq!(word(&first.await.unwrap()), "led");
 }
 
