@@ -38,6 +38,29 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(duration.as_millis().min(u128::from(u64::MAX)) as u64))
     }
 
+    /// Year, month and day of the Gregorian calendar, in UTC. Years are taken to begin in March, so
+    /// that the leap day is the last; an era is the 400 years after which the calendar repeats.
+    pub fn date(self) -> (u64, u64, u64) {
+        const DAYS_PER_ERA: u64 = 146_097;
+        // 0000-03-01 is this many days before 1970-01-01.
+        const EPOCH: u64 = 719_468;
+        let days = self.seconds() / 86_400 + EPOCH;
+        let (era, day_of_era) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
+        let year_of_era =
+            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+    }
+
+    /// Hour, minute and second of the day, in UTC.
+    pub fn time_of_day(self) -> (u64, u64, u64) {
+        let second = self.seconds() % 86_400;
+        (second / 3600, second / 60 % 60, second % 60)
+    }
+
     /// The same moment as the standard library tells it.
     pub fn system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0)

@@ -95,6 +95,16 @@ fn next_lane() -> usize {
     NEXT.fetch_add(1, Ordering::Relaxed) % LANES
 }
 
+/// Numbers threads in the order in which they first settle something, so that neighbours get other
+/// parts of what is kept in as many parts as there are cores.
+pub fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

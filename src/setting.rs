@@ -19,6 +19,11 @@ impl Complaint {
         Complaint { field: field.into(), message: message.into(), suggestion: None }
     }
 
+    /// A complaint about a value that is too small or too large.
+    pub fn out_of_bounds(field: impl Into<String>, value: impl std::fmt::Display) -> Self {
+        Complaint::new(field, format!("{value} is out of bounds"))
+    }
+
     /// The same complaint with a way out.
     pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.suggestion = Some(suggestion.into());

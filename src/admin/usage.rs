@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::admin::Admin;
 use crate::admin::problem::Problem;
-use crate::usage::{self, By, Question, Trouble, Usage};
+use crate::usage::{self, By, Question, Trouble};
 
 /// How far back is looked if nothing is said, in seconds.
 const A_DAY: u64 = 86_400;
@@ -59,7 +59,8 @@ pub(super) async fn usage(
     let now = admin.serve.usage.now().map_err(problem)?;
     let question = wanted.question(now)?;
     let site = question.site.clone().filter(|site| !site.is_empty());
-    let answer = behind(&admin, move |usage| usage.answer(question)).await?;
+    let answer = admin.serve.usage.behind(move |usage| usage.answer(question));
+    let answer = answer.await.map_err(problem)?;
     if let Some(site) = site
         && *answer.total() == usage::Counts::default()
         && admin.sites.snapshot().site(&site).is_none()
@@ -77,7 +78,8 @@ pub(super) async fn export(
 ) -> Result<impl IntoResponse, Problem> {
     let Query(wanted) = wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
     let limit = wanted.limit.unwrap_or(RECORDS);
-    let (lines, _) = behind(&admin, move |usage| usage.export(wanted.after, limit)).await?;
+    let lines = admin.serve.usage.behind(move |usage| usage.export(wanted.after, limit));
+    let (lines, _) = lines.await.map_err(problem)?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines))
 }
 
@@ -87,11 +89,12 @@ pub(super) async fn acknowledge(
     order: Result<Json<Acknowledged>, JsonRejection>,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let Json(order) = order.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
-    let waiting = behind(&admin, move |usage| {
+    let waiting = admin.serve.usage.behind(move |usage| {
         usage.acknowledge(order.seq)?;
         Ok(usage.waiting())
     });
-    Ok(Json(serde_json::json!({ "waiting": waiting.await? })))
+    let waiting = waiting.await.map_err(problem)?;
+    Ok(Json(serde_json::json!({ "waiting": waiting })))
 }
 
 impl Wanted {
@@ -115,17 +118,6 @@ impl Wanted {
         let from = from.unwrap_or_else(|| to.saturating_sub(A_DAY));
         Ok(Question { site: self.site, from, to, by })
     }
-}
-
-/// Does what reads and writes files on a thread that may wait for them.
-async fn behind<T: Send + 'static>(
-    admin: &Admin,
-    work: impl FnOnce(&Usage) -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Problem> {
-    let usage = admin.serve.usage.clone();
-    let done = tokio::task::spawn_blocking(move || work(&usage)).await;
-    let done = done.map_err(|error| Trouble::Failed(error.to_string()));
-    done.and_then(|done| done).map_err(problem)
 }
 
 fn problem(trouble: Trouble) -> Problem {

@@ -43,7 +43,7 @@ pub use browser::browser_max_age;
 pub use freshness::{Allowance, Arrival, Lifetimes, Source};
 pub use intake::{Intake, intake};
 pub use invalidate::{invalidates, is_change};
-pub use key::{Key, KeyRef, Question, key, key_under, path_key, question, question_under};
+pub use key::{Asked, Key, KeyRef, Question, key, key_under, path_key, question, question_under};
 pub use partial::Piece;
 pub use policy::Policy;
 pub use precondition::{Precondition, precondition};

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
@@ -109,24 +108,15 @@ impl Pusher {
 
     /// Sends the next records; whether there were any.
     async fn send_some(&self) -> Result<bool, String> {
-        let batch = self.batch;
-        let (lines, last) = self.behind(move |usage| usage.export(None, batch)).await?;
+        let (batch, told) = (self.batch, |trouble: Trouble| trouble.to_string());
+        let export = self.usage.behind(move |usage| usage.export(None, batch));
+        let (lines, last) = export.await.map_err(told)?;
         if lines.is_empty() {
             return Ok(false);
         }
         self.post(lines).await?;
-        self.behind(move |usage| usage.acknowledge(last)).await?;
+        self.usage.behind(move |usage| usage.acknowledge(last)).await.map_err(told)?;
         Ok(true)
-    }
-
-    /// Does what reads and writes files on a thread that may wait for them.
-    async fn behind<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Usage) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, String> {
-        let usage = self.usage.clone();
-        let done = spawn_blocking(move || work(&usage)).await;
-        done.map_err(|error| error.to_string())?.map_err(|trouble| trouble.to_string())
     }
 
     async fn post(&self, lines: String) -> Result<(), String> {

@@ -57,8 +57,6 @@ pub struct Identity {
     pub scheme: Scheme,
     /// Host and port in their one form.
     pub authority: Authority,
-    /// The site's name, for the log.
-    name: Arc<str>,
     /// Host and port as the client named them.
     named: Box<str>,
     /// The generation of the sites that this was found in.
@@ -79,8 +77,7 @@ impl Identity {
         let authority = Authority::try_from(canonical_authority(named, scheme)).map_err(|_| {
             Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, "bad host").closing()
         })?;
-        let (name, named) = (Arc::clone(&site.name), named.into());
-        Ok(Arc::new(Identity { site, scheme, authority, name, named, generation }))
+        Ok(Arc::new(Identity { site, scheme, authority, named: named.into(), generation }))
     }
 }
 
@@ -110,7 +107,7 @@ pub fn identify(
 
 /// Notes who is asked, for the log and for the steps that follow.
 fn note(exchange: &mut Exchange, identity: &Arc<Identity>) {
-    exchange.record.site = Arc::clone(&identity.name).into();
+    exchange.record.site = Arc::clone(&identity.site.name).into();
     exchange.record.share = identity.site.document.log.sample;
     exchange.identity = Some(Arc::clone(identity));
 }

@@ -144,7 +144,7 @@ impl Serve {
         if purge::is_order(&identity, &head) {
             return Box::pin(purge::by_method(self, exchange, &identity, &head)).await;
         }
-        if identity.site.pages.is_some() {
+        if identity.site.pages.as_ref().is_some_and(|pages| !pages.settings.images.is_empty()) {
             exchange.wish.image = pages::wants_image(head.uri.path(), &head.headers);
         }
         admit::admit(self, &identity.site, &head, present)?;

@@ -113,10 +113,10 @@ pub fn wants_image(path: &str, headers: &HeaderMap) -> bool {
 /// Whether the site has something to put in place of an answer with this status. Has the pages for
 /// outages looked after while there is none.
 pub fn are_for(serve: &Serve, exchange: &mut Exchange, status: StatusCode) -> bool {
-    if exchange.identity.as_ref().is_none_or(|identity| identity.site.pages.is_none()) {
+    let has_pages = |identity: &&Arc<Identity>| identity.site.pages.is_some();
+    let Some(identity) = exchange.identity.as_ref().filter(has_pages).cloned() else {
         return false;
-    }
-    let Some(identity) = exchange.identity.clone() else { return false };
+    };
     let Some(pages) = &identity.site.pages else { return false };
     let from_origin = exchange.record.outcome.tier == Tier::Origin;
     if from_origin && !status.is_server_error() && pages.are_due(exchange.now) {

@@ -35,13 +35,13 @@ impl Settings {
         }
         if !(Size::kib(1)..=Size::mib(16)).contains(&self.max_document) {
             complaints.push(
-                Complaint::new("max_document", format!("{} is out of bounds", self.max_document))
+                Complaint::out_of_bounds("max_document", self.max_document)
                     .suggest("write a size from \"1KiB\" to \"16MiB\""),
             );
         }
         if !(1..=64).contains(&self.load_threads) {
             complaints.push(
-                Complaint::new("load_threads", format!("{} is out of bounds", self.load_threads))
+                Complaint::out_of_bounds("load_threads", self.load_threads)
                     .suggest("write a number from 1 to 64"),
             );
         }

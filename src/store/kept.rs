@@ -121,10 +121,10 @@ impl Kept {
         self.head.fill_seq.fetch_max(number, Ordering::Relaxed);
     }
 
-    /// The numbers of its tags.
-    pub(super) fn tags(&self) -> Vec<u64> {
-        let (key, stored) = (self.key(), self.unpack());
-        tags::numbers(KeyRef::from(&key), &stored.headers, &stored.hidden)
+    /// The numbers of its tags, under the key of its URL.
+    pub(super) fn tags(&self, key: KeyRef<'_>) -> Vec<u64> {
+        let stored = self.unpack();
+        tags::numbers(key, &stored.headers, &stored.hidden)
     }
 
     /// The key of its URL.

@@ -55,7 +55,7 @@ impl Store {
 
     /// What the rules say of a stored response.
     pub(super) fn fate(&self, key: KeyRef<'_>, kept: &Kept) -> Fate {
-        let (fate, looked) = self.rules.fate(key, kept.fill_seq(), || kept.tags());
+        let (fate, looked) = self.rules.fate(key, kept.fill_seq(), || kept.tags(key));
         if fate == Fate::Live {
             kept.looked_at(looked);
         }

@@ -17,7 +17,7 @@
 //! may stand in the file of the next.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
@@ -32,7 +32,7 @@ use super::settings::{AccessLogSettings, Format};
 use super::share::LEFT_OUT;
 use super::sink::Sink;
 use crate::clock::{Clock, Timestamp};
-use crate::count::Counter;
+use crate::count::{Counter, thread_number};
 
 /// Lines that were not written, because the queue was full or the file could not be written.
 pub static LOST: Counter = Counter::new();
@@ -185,15 +185,6 @@ impl Shared {
             writer.unpark();
         }
     }
-}
-
-/// Numbers threads in the order in which they first write, so that neighbours get other lanes.
-fn thread_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    NUMBER.with(|number| *number)
 }
 
 struct Writer {

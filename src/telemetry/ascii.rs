@@ -159,8 +159,8 @@ pub(super) type Second = [u8; 20];
 
 /// `2026-01-31T12:00:00.`, the beginning of RFC 3339, in UTC.
 pub(super) fn internet_second(time: Timestamp) -> Second {
-    let (year, month, day) = date(time);
-    let (hour, minute, second) = of_day(time);
+    let (year, month, day) = time.date();
+    let (hour, minute, second) = time.time_of_day();
     let [[y0, y1], [y2, y3], [mo0, mo1], [d0, d1], [h0, h1], [mi0, mi1], [s0, s1]] =
         [year / 100, year, month, day, hour, minute, second].map(two);
     [y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1, b'.']
@@ -172,34 +172,12 @@ pub(super) fn common_second(time: Timestamp) -> Second {
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
         b"Dec",
     ];
-    let (year, month, day) = date(time);
-    let (hour, minute, second) = of_day(time);
+    let (year, month, day) = time.date();
+    let (hour, minute, second) = time.time_of_day();
     let [[d0, d1], [y0, y1], [y2, y3], [h0, h1], [mi0, mi1], [s0, s1]] =
         [day, year / 100, year, hour, minute, second].map(two);
     let [m0, m1, m2] = **MONTHS.get(month as usize - 1).unwrap_or(&b"Jan");
     [d0, d1, b'/', m0, m1, m2, b'/', y0, y1, y2, y3, b':', h0, h1, b':', mi0, mi1, b':', s0, s1]
-}
-
-fn of_day(time: Timestamp) -> (u64, u64, u64) {
-    let second = time.seconds() % 86_400;
-    (second / 3600, second / 60 % 60, second % 60)
-}
-
-/// Year, month and day of the Gregorian calendar. Years are taken to begin in March, so that the
-/// leap day is the last; an era is the 400 years after which the calendar repeats.
-fn date(time: Timestamp) -> (u64, u64, u64) {
-    const DAYS_PER_ERA: u64 = 146_097;
-    // 0000-03-01 is this many days before 1970-01-01.
-    const EPOCH: u64 = 719_468;
-    let days = time.seconds() / 86_400 + EPOCH;
-    let (era, day_of_era) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -184,13 +184,13 @@ impl Rotate {
         let mut complaints = Vec::new();
         if self.size.0 > 0 && !(1 << 20..=1 << 40).contains(&self.size.0) {
             complaints.push(
-                Complaint::new("size", format!("{} is out of bounds", self.size))
+                Complaint::out_of_bounds("size", self.size)
                     .suggest("write a size from \"1MiB\" to \"1TiB\", or \"0B\""),
             );
         }
         if !(1..=100_000).contains(&self.keep) {
             complaints.push(
-                Complaint::new("keep", format!("{} is out of bounds", self.keep))
+                Complaint::out_of_bounds("keep", self.keep)
                     .suggest("write a number from 1 to 100000"),
             );
         }
@@ -241,13 +241,13 @@ impl AccessLogSettings {
         complaints.extend(rotate.into_iter().map(|complaint| complaint.within("rotate")));
         if !(1 << 20..=1 << 30).contains(&self.queue.0) {
             complaints.push(
-                Complaint::new("queue", format!("{} is out of bounds", self.queue))
+                Complaint::out_of_bounds("queue", self.queue)
                     .suggest("write a size from \"1MiB\" to \"1GiB\""),
             );
         }
         if !(64..=65_536).contains(&self.field_limit.0) {
             complaints.push(
-                Complaint::new("field_limit", format!("{} is out of bounds", self.field_limit))
+                Complaint::out_of_bounds("field_limit", self.field_limit)
                     .suggest("write a size from \"64B\" to \"64KiB\""),
             );
         }

@@ -8,7 +8,6 @@
 //! never goes back: what ended before and comes late is counted with what is open.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 
@@ -18,6 +17,7 @@ use parking_lot::Mutex;
 use super::counts::{Counts, Request};
 use super::{LOST, bucket};
 use crate::clock::{Clock, Timestamp};
+use crate::count::thread_number;
 
 /// The counts of some sites.
 type Sites = HashMap<Arc<str>, Counts, foldhash::fast::RandomState>;
@@ -174,15 +174,6 @@ impl Lane {
     fn held(&self) -> usize {
         self.open.len() + self.past.iter().map(|(_, sites)| sites.len()).sum::<usize>()
     }
-}
-
-/// Numbers threads in the order in which they first count, so that neighbours get other lanes.
-fn thread_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    NUMBER.with(|number| *number)
 }
 
 #[cfg(test)]

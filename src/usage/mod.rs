@@ -194,6 +194,19 @@ impl Usage {
         numbers.map_or(0, |(newest, acknowledged)| newest.saturating_sub(acknowledged))
     }
 
+    /// Does what reads and writes files on a thread that may wait for them.
+    ///
+    /// # Errors
+    /// What `work` has, or it panicked.
+    pub async fn behind<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Usage) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let usage = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&usage)).await;
+        done.unwrap_or_else(|error| Err(Trouble::Failed(error.to_string())))
+    }
+
     fn running(&self) -> Result<&Running, Trouble> {
         self.0.as_deref().ok_or(Trouble::Off)
     }

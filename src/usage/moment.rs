@@ -1,6 +1,7 @@
 //! Moments as people write them: RFC 3339, a date alone, or seconds since 1970.
 
 use super::DAY;
+use crate::clock::Timestamp;
 
 /// The last second of the year 9999.
 const LAST: u64 = 253_402_300_799;
@@ -23,9 +24,8 @@ pub fn parse(text: &str) -> Option<u64> {
 
 /// The moment in UTC, as in `2026-01-31T12:00:00Z`.
 pub fn print(moment: u64) -> String {
-    let (year, month, day) = date(moment / DAY);
-    let second = moment % DAY;
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let moment = Timestamp::from_seconds(moment);
+    let ((year, month, day), (hour, minute, second)) = (moment.date(), moment.time_of_day());
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
@@ -79,29 +79,17 @@ fn days(text: &str) -> Option<i64> {
     }
     let days = days_of(year, month, day);
     // The calendar says whether there is such a day.
-    let there = date(u64::try_from(days).ok()?) == (year as u64, month as u64, day as u64);
+    let start = Timestamp::from_seconds(u64::try_from(days).ok()?.checked_mul(DAY)?);
+    let there = start.date() == (year as u64, month as u64, day as u64);
     there.then_some(days)
 }
 
-/// Days since 1970. Years are taken to begin in March, so that the leap day is the last; an era is the
-/// 400 years after which the calendar repeats.
+/// Days since 1970: [`Timestamp::date`] the other way.
 fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// Year, month and day of a day since 1970.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let place = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * place + 2) / 5 + 1;
-    let month = if place < 10 { place + 3 } else { place - 9 };
-    (era * 400 + year + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -63,8 +63,7 @@ impl Settings {
         let mut complaints = Vec::new();
         let mut bound = |field: &str, good: bool, shown: String, way_out: &str| {
             if !good {
-                let message = format!("{shown} is out of bounds");
-                complaints.push(Complaint::new(field, message).suggest(way_out));
+                complaints.push(Complaint::out_of_bounds(field, shown).suggest(way_out));
             }
         };
         let days = |days: u64| Duration::from_secs(days * DAY);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use edge_rules::{Action, DEFAULT_ZONE, Environment, Outcome, PatternCache, Phase, Program};
 
-use super::counters::{COUNTERS, failures};
+use super::counters::COUNTERS;
 use super::settings::Settings;
 use super::view::View;
 use crate::cache::Policy;
@@ -45,8 +45,7 @@ impl Bench {
 
     /// Counts what came of an evaluation of a site's rules.
     pub(super) fn count(&self, site: &Arc<str>, outcome: &Outcome) {
-        COUNTERS.count(outcome);
-        self.meter.rule_failures(site, failures(outcome));
+        self.meter.rule_failures(site, COUNTERS.count(outcome));
     }
 
     /// Counts a rule that named an origin which its site has not.

@@ -28,24 +28,24 @@ pub static COUNTERS: Counters = Counters {
 };
 
 impl Counters {
-    /// Counts one evaluation.
-    pub(super) fn count(&self, outcome: &Outcome) {
+    /// Counts one evaluation; gives how many rules failed in it.
+    pub(super) fn count(&self, outcome: &Outcome) -> u64 {
         self.steps.add(u64::from(outcome.steps));
         if outcome.end.is_exhausted() {
             self.exhausted.bump();
         }
+        let mut failures = 0;
         for event in &outcome.events {
             match event.fate {
                 Fate::Matched => self.matched.bump(),
                 Fate::Answered => self.answered.bump(),
-                Fate::Failed(_) => self.failed.bump(),
+                Fate::Failed(_) => failures += 1,
                 Fate::Unmatched | Fate::InTest | Fate::Disabled => {}
             }
         }
+        if failures > 0 {
+            self.failed.add(failures);
+        }
+        failures
     }
-}
-
-/// How many rules failed in one evaluation.
-pub(super) fn failures(outcome: &Outcome) -> u64 {
-    outcome.events.iter().filter(|event| matches!(event.fate, Fate::Failed(_))).count() as u64
 }

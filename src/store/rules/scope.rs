@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::cache::KeyRef;
+use crate::cache::Asked;
 use crate::cache::pattern::Pattern;
 
 /// What a rule is about.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
-    /// A URL with all its variants, by [`KeyRef::url_hash`].
+    /// A URL with all its variants, by [`KeyRef::url_hash`](crate::cache::KeyRef::url_hash).
     Url(u64),
     /// What has a tag, by [`tags::hash`](crate::cache::tags::hash); of one site or of all.
     Tag(Option<u32>, u64),
@@ -35,9 +35,8 @@ pub struct Matching {
 }
 
 impl Matching {
-    /// Whether an object's key is one of them.
-    pub fn holds(&self, key: KeyRef<'_>) -> bool {
-        let Some(asked) = key.asked() else { return false };
+    /// Whether an object is one of them, by what its key asks for.
+    pub fn holds(&self, asked: &Asked<'_>) -> bool {
         let host = match self.host.strip_prefix('*') {
             Some(end) => asked.host.ends_with(end),
             None => asked.host == &*self.host,

@@ -157,9 +157,10 @@ impl Table {
         }
         if self.newest_pattern > fill_seq
             && let Some(patterns) = self.patterns.get(&site)
+            && let Some(asked) = key.asked()
         {
             let newer = patterns.iter().rev().take_while(|(_, marks)| marks.newest() > fill_seq);
-            let matching = newer.filter(|(matching, _)| matching.holds(key));
+            let matching = newer.filter(|(matching, _)| matching.holds(&asked));
             matching.for_each(|(_, marks)| join(Some(marks)));
         }
         found

@@ -230,7 +230,7 @@ fn patterns_are_about_hosts_queries_and_pictures() {
         let pattern = Pattern::parse(pattern).unwrap();
         let matching = Matching { host: host.into(), pattern, picture: picture.map(Box::from) };
         assert_eq!(Matching::parse(&matching.to_string()).as_ref(), Some(&matching));
-        matching.holds(key.into())
+        matching.holds(&KeyRef::from(key).asked().unwrap())
     };
     let key = keyed("a.test", "/img/x.jpg", Some("v=1&w=2"), None);
     for (host, pattern) in [
