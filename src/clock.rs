@@ -13,7 +13,18 @@ use serde::{Deserialize, Serialize};
 
 /// A point in time: milliseconds since the Unix epoch.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 pub struct Timestamp(pub u64);
 
@@ -59,6 +70,13 @@ impl Timestamp {
     pub fn time_of_day(self) -> (u64, u64, u64) {
         let second = self.seconds() % 86_400;
         (second / 3600, second / 60 % 60, second % 60)
+    }
+
+    /// The moment in UTC with its milliseconds, as in `2026-01-31T12:00:00.250Z` (RFC 3339).
+    pub fn rfc3339(self) -> String {
+        let ((year, month, day), (hour, minute, second)) = (self.date(), self.time_of_day());
+        let millis = self.0 % 1000;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
 
     /// The same moment as the standard library tells it.
@@ -145,6 +163,11 @@ mod tests {
         clock.advance(Duration::from_secs(5));
         assert_eq!(clock.now().seconds(), 105);
         assert_eq!(clock.now().since(Timestamp::from_seconds(200)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_moment_is_printed_to_the_millisecond() {
+        assert_eq!(Timestamp(1_769_860_800_042).rfc3339(), "2026-01-31T12:00:00.042Z");
     }
 
     #[test]

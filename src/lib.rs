@@ -15,6 +15,7 @@ pub mod cache;
 pub mod tls;
 
 // Layer 2: machines with sockets, files and threads.
+pub mod audit;
 pub mod geo;
 pub mod image;
 pub mod listen;

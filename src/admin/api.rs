@@ -1,53 +1,113 @@
-//! The routes of the admin listener.
+//! The routes of the admin listener, and the document that describes them (OpenAPI 3.1).
 
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
 use http::{StatusCode, header};
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, ResponseBuilder,
+    SecurityRequirement,
+};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::admin::problem::Problem;
-use crate::admin::{Admin, NodeOrder, ReloadAnswer};
-use crate::serve::explain::{Explanation, Question};
-use crate::serve::inspect::{Inspected, Order};
-use crate::serve::purge::{PurgeError, PurgeOrder, Purged};
-use crate::site::{Entry, display_host};
+use crate::admin::access::Operator;
+use crate::admin::ledger::{self, BODY_MOST};
+use crate::admin::problem::{Problem, Shown};
+use crate::admin::{
+    Admin, NodeOrder, PlanAnswer, ReloadAnswer, aliases, health, issue, orders, parts, sites, usage,
+};
 use crate::telemetry::metrics::CONTENT_TYPE;
-
-/// The largest body an order may have.
-const BODY_LIMIT: usize = 64 << 10;
-/// How many sites one page of the list holds at most.
-const PAGE: usize = 1000;
 
 /// All routes.
 pub(super) fn router(admin: Arc<Admin>) -> Router {
-    Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/v1/sites", get(sites))
-        .route("/v1/explain", post(explain))
-        .route("/v1/purge", post(purge))
-        .route("/v1/inspect", post(inspect))
-        .route("/v1/reload", post(reload))
-        .route("/v1/usage", get(super::usage::usage))
-        .route("/v1/usage/export", get(super::usage::export))
-        .route("/v1/usage/export/ack", post(super::usage::acknowledge))
-        .route("/v1/rules/sets", post(rule_sets))
-        .route("/v1/rules/return", post(take_back))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
+    let (router, document) = described().split_for_parts();
+    let document = finished(document);
+    router
+        .route("/v1/openapi.json", get(async move || Json(document)))
+        .merge(aliases::router())
+        .fallback(|| async { Problem::missing("there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is asked for by another method")
         })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(Arc::clone(&admin), ledger::keep))
+        .layer(DefaultBodyLimit::max(BODY_MOST))
         .with_state(admin)
 }
 
+/// The routes that describe themselves.
+fn described() -> OpenApiRouter<Arc<Admin>> {
+    OpenApiRouter::with_openapi(
+        OpenApiBuilder::new()
+            .info(InfoBuilder::new().title("brink").version(env!("CARGO_PKG_VERSION")).build())
+            .build(),
+    )
+    .routes(routes!(live))
+    .routes(routes!(ready))
+    .routes(routes!(metrics))
+    .routes(routes!(reload))
+    .routes(routes!(orders::explain))
+    .routes(routes!(orders::purge))
+    .routes(routes!(orders::objects))
+    .routes(routes!(plan))
+    .routes(routes!(health::health))
+    .routes(routes!(sites::list))
+    .routes(routes!(sites::read, sites::put, sites::delete))
+    .routes(routes!(sites::validate))
+    .routes(routes!(sites::effective))
+    .routes(routes!(parts::history))
+    .routes(routes!(parts::diff))
+    .routes(routes!(parts::roll_back))
+    .routes(routes!(parts::rules, parts::put_rules))
+    .routes(routes!(parts::take_back))
+    .routes(routes!(parts::presets))
+    .routes(routes!(parts::put_preset, parts::delete_preset))
+    .routes(routes!(usage::usage))
+    .routes(routes!(usage::export))
+    .routes(routes!(usage::acknowledge))
+    .routes(routes!(issue::list, issue::create))
+    .routes(routes!(issue::revoke))
+    .routes(routes!(issue::audit))
+}
+
+/// The document with what holds for every operation: who may ask, and how errors look.
+fn finished(mut document: OpenApi) -> OpenApi {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name(Shown::name()))).build();
+    let problem = ResponseBuilder::new()
+        .description("What is wrong, and what to do instead (RFC 9457)")
+        .content("application/problem+json", problem)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete] {
+            let Some(operation) = operation else { continue };
+            operation.responses.responses.insert("default".into(), problem.clone().into());
+        }
+    }
+    let components = document.components.get_or_insert_with(Components::new);
+    components.schemas.insert(Shown::name().into(), Shown::schema());
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.security_schemes.insert("token".into(), bearer.into());
+    document.security = Some(vec![SecurityRequirement::new("token", [""; 0])]);
+    document
+}
+
+/// Whether the process is alive.
+#[utoipa::path(get, path = "/livez", tag = "health", security(()),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the node takes traffic: not while it starts or drains.
+#[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
+    (status = 200, body = String, content_type = "text/plain"),
+    (status = 503, body = String, content_type = "text/plain")))]
 async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     if admin.is_ready() {
         (StatusCode::OK, "ready\n")
@@ -56,144 +116,38 @@ async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     }
 }
 
+/// Everything that the node counts, for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health", security(()),
+    responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], (admin.metrics)())
 }
 
-#[derive(Deserialize)]
-struct Page {
-    /// List sites whose name follows this one.
-    #[serde(default)]
-    after: String,
-}
-
-async fn sites(State(admin): State<Arc<Admin>>, Query(page): Query<Page>) -> impl IntoResponse {
-    let snapshot = admin.sites.snapshot();
-    let mut entries: Vec<_> = snapshot
-        .names
-        .iter()
-        .map(|(_, entry)| entry)
-        .filter(|entry| *entry.name > *page.after)
-        .collect();
-    entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-    let listed: Vec<_> =
-        entries.into_iter().take(PAGE).map(|entry| ListedSite::of(entry)).collect();
-    Json(
-        serde_json::json!({ "total": snapshot.len(), "generation": snapshot.generation, "sites": listed }),
-    )
-}
-
-/// One site in the list.
-#[derive(Serialize)]
-struct ListedSite {
-    name: String,
-    hosts: Vec<String>,
-    /// Whether a request has built it since it was loaded.
-    in_use: bool,
-    /// Whether it was good once and cannot be built now.
-    failed: bool,
-}
-
-impl ListedSite {
-    fn of(entry: &Entry) -> Self {
-        ListedSite {
-            name: entry.name.to_string(),
-            hosts: entry.hosts.iter().map(|host| display_host(host)).collect(),
-            in_use: entry.site_in_use().is_some(),
-            failed: entry.failed(),
-        }
-    }
-}
-
-async fn explain(
+/// Reads the node file and all site documents again.
+#[utoipa::path(post, path = "/v1/reload", tag = "configuration",
+    responses((status = 200, body = ReloadAnswer)))]
+async fn reload(
     State(admin): State<Arc<Admin>>,
-    question: Result<Json<Question>, JsonRejection>,
-) -> Result<Json<Explanation>, Problem> {
-    let Json(question) = question.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
-    admin
-        .serve
-        .explain(&question)
-        .await
-        .map(Json)
-        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))
+    _: Operator,
+) -> Result<impl IntoResponse, Problem> {
+    let answer = order(&admin, NodeOrder::Reload).await?;
+    Ok((ledger::Noted(answer.summary.clone()), Json(answer)))
 }
 
-async fn purge(
-    State(admin): State<Arc<Admin>>,
-    order: Result<Json<PurgeOrder>, JsonRejection>,
-) -> Result<Json<Purged>, Problem> {
-    let Json(order) = order.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
-    admin.serve.purge(&order).await.map(Json).map_err(|error| match error {
-        PurgeError::Order(why) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why),
-        PurgeError::Journal(why) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why),
-    })
-}
-
-async fn inspect(
-    State(admin): State<Arc<Admin>>,
-    order: Result<Json<Order>, JsonRejection>,
-) -> Result<Json<Inspected>, Problem> {
-    let Json(order) = order.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
-    let inspected = admin.serve.inspect(&order).await;
-    inspected.map(Json).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))
-}
-
-async fn reload(State(admin): State<Arc<Admin>>) -> Result<Json<ReloadAnswer>, Problem> {
-    order(&admin, NodeOrder::Reload).await.map(Json)
-}
-
-/// What brings a site's rule sets back.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TakeBack {
-    site: String,
-    #[serde(default)]
-    undo: bool,
-}
-
-async fn take_back(
-    State(admin): State<Arc<Admin>>,
-    wanted: Result<Json<TakeBack>, JsonRejection>,
-) -> Result<Json<serde_json::Value>, Problem> {
-    let Json(TakeBack { site, undo }) =
-        wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
-    order(&admin, |answer| NodeOrder::TakeBack { site, undo, answer })
-        .await?
-        .map(|now| Json(serde_json::json!({ "now": now })))
-        .map_err(|why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why))
+/// What a reload would do: which sites and settings would change, and how.
+#[utoipa::path(get, path = "/v1/plan", tag = "configuration",
+    responses((status = 200, body = PlanAnswer)))]
+async fn plan(State(admin): State<Arc<Admin>>, _: Operator) -> Result<Json<PlanAnswer>, Problem> {
+    order(&admin, NodeOrder::Plan).await?.map(Json).map_err(Problem::failed)
 }
 
 /// Orders something of the node and waits for what comes of it.
-async fn order<T>(
+pub(super) async fn order<T>(
     admin: &Admin,
     order: impl FnOnce(oneshot::Sender<T>) -> NodeOrder,
 ) -> Result<T, Problem> {
     let (answer, answered) = oneshot::channel();
-    let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node is stopping");
+    let gone = || Problem::failed("the node is stopping");
     admin.orders.send(order(answer)).await.map_err(|_| gone())?;
     answered.await.map_err(|_| gone())
-}
-
-/// The rule sets of one site.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfSite {
-    site: String,
-}
-
-async fn rule_sets(
-    State(admin): State<Arc<Admin>>,
-    wanted: Result<Json<OfSite>, JsonRejection>,
-) -> Result<Json<serde_json::Value>, Problem> {
-    let Json(OfSite { site: name }) =
-        wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("there is no site `{name}`"));
-    let snapshot = admin.sites.snapshot();
-    let entry = snapshot.site(&name).ok_or_else(unknown)?;
-    let broken = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
-    let site = entry.site(admin.sites.surroundings()).map_err(|why| broken(why.to_string()))?;
-    let own = &site.rules.own().name;
-    let now = site.rules.told().unwrap_or_else(|| format!("all have {own}"));
-    let sets = admin.sites.surroundings().state.rule_sets(&name);
-    Ok(Json(serde_json::json!({ "now": now, "document": own, "sets": sets })))
 }

@@ -28,12 +28,7 @@ impl Token {
     }
 
     fn make(path: &Path) -> std::io::Result<Token> {
-        let mut bytes = [0u8; BYTES];
-        rustls::crypto::aws_lc_rs::default_provider()
-            .secure_random
-            .fill(&mut bytes)
-            .map_err(|_| std::io::Error::other("the system has no randomness"))?;
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = random(BYTES)?;
         let mut file = std::fs::OpenOptions::new()
             .write(true)
             .create(true)
@@ -48,6 +43,14 @@ impl Token {
     pub fn matches(&self, shown: &str) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), shown.as_bytes()).is_ok()
     }
+}
+
+/// So many random bytes, in hex.
+pub(super) fn random(count: usize) -> std::io::Result<String> {
+    let mut bytes = vec![0u8; count];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| std::io::Error::other("the system has no randomness"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use http::{StatusCode, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::admin::Admin;
+use crate::admin::access::{Caller, Operator, Read};
+use crate::admin::ledger::Noted;
 use crate::admin::problem::Problem;
+use crate::admin::take::{Body, Params};
 use crate::usage::{self, By, Question, Trouble};
 
 /// How far back is looked if nothing is said, in seconds.
@@ -19,8 +22,9 @@ const A_DAY: u64 = 86_400;
 const RECORDS: usize = 1000;
 
 /// What `GET /v1/usage` is asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// One site; without it all; empty for requests whose host no site has.
     site: Option<String>,
@@ -33,8 +37,9 @@ pub(super) struct Wanted {
 }
 
 /// What `GET /v1/usage/export` is asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Export {
     /// The number before that of the first record; the last acknowledged if it is missing.
     after: Option<u64>,
@@ -43,19 +48,29 @@ pub(super) struct Export {
 }
 
 /// What `POST /v1/usage/export/ack` is told.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Acknowledged {
     /// The number of the last record that has arrived.
     seq: u64,
 }
 
+/// What is left to be fetched.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Waiting {
+    /// Records that were not acknowledged.
+    waiting: u64,
+}
+
 /// Tells totals, points and bandwidth.
+#[utoipa::path(get, path = "/v1/usage", tag = "usage", params(Wanted),
+    responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn usage(
     State(admin): State<Arc<Admin>>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    Read(caller): Read,
+    Params(wanted): Params<Wanted>,
 ) -> Result<Json<serde_json::Value>, Problem> {
-    let Query(wanted) = wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    caller.check_usage(&admin, wanted.site.as_deref())?;
     let now = admin.serve.usage.now().map_err(problem)?;
     let question = wanted.question(now)?;
     let site = question.site.clone().filter(|site| !site.is_empty());
@@ -72,11 +87,13 @@ pub(super) async fn usage(
 }
 
 /// Hands out records as JSON lines.
+#[utoipa::path(get, path = "/v1/usage/export", tag = "usage", params(Export),
+    responses((status = 200, body = String, content_type = "application/x-ndjson")))]
 pub(super) async fn export(
     State(admin): State<Arc<Admin>>,
-    wanted: Result<Query<Export>, QueryRejection>,
+    _: Operator,
+    Params(wanted): Params<Export>,
 ) -> Result<impl IntoResponse, Problem> {
-    let Query(wanted) = wanted.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
     let limit = wanted.limit.unwrap_or(RECORDS);
     let lines = admin.serve.usage.behind(move |usage| usage.export(wanted.after, limit));
     let (lines, _) = lines.await.map_err(problem)?;
@@ -84,17 +101,30 @@ pub(super) async fn export(
 }
 
 /// Notes that records have arrived.
+#[utoipa::path(post, path = "/v1/usage/export/ack", tag = "usage", request_body = Acknowledged,
+    responses((status = 200, body = Waiting)))]
 pub(super) async fn acknowledge(
     State(admin): State<Arc<Admin>>,
-    order: Result<Json<Acknowledged>, JsonRejection>,
-) -> Result<Json<serde_json::Value>, Problem> {
-    let Json(order) = order.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    _: Operator,
+    Body(order): Body<Acknowledged>,
+) -> Result<impl IntoResponse, Problem> {
     let waiting = admin.serve.usage.behind(move |usage| {
         usage.acknowledge(order.seq)?;
         Ok(usage.waiting())
     });
     let waiting = waiting.await.map_err(problem)?;
-    Ok(Json(serde_json::json!({ "waiting": waiting })))
+    Ok((Noted(format!("up to {}", order.seq)), Json(Waiting { waiting })))
+}
+
+impl Caller {
+    /// A customer sees what its own sites have used, one at a time.
+    fn check_usage(&self, admin: &Admin, site: Option<&str>) -> Result<(), Problem> {
+        if self.customer().is_none() {
+            return Ok(());
+        }
+        let site = site.ok_or_else(|| Problem::wrong("say which `site` is meant"))?;
+        admin.entry(self, site).map(drop)
+    }
 }
 
 impl Wanted {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::cli::client::encoded;
 use crate::cli::{COULD_NOT_RUN, FOUND_WRONG, Reach};
 use crate::clock::Clock;
 use crate::store::inspect::{Checksums, Listing, Purged, Summary, directory};
@@ -34,8 +35,9 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
 }
 
 fn of_url(arguments: &Arguments) -> Result<u8, String> {
-    let order = serde_json::json!({ "url": arguments.what, "verify": arguments.verify });
-    let answer = arguments.reach.order("/v1/inspect", order)?;
+    let url = encoded(&arguments.what);
+    let path = format!("/v1/objects?url={url}&verify={}", arguments.verify);
+    let answer = arguments.reach.read(&path)?;
     let stored: Vec<Listing> = serde_json::from_value(answer["stored"].clone())
         .map_err(|error| format!("the node is of another version: {error}"))?;
     let mut out = BufWriter::new(io::stdout().lock());

@@ -3,6 +3,7 @@
 //! Exit codes are the same for every verb: 0 all is well, 1 something was found wrong, 2 the command
 //! could not run.
 
+mod audit;
 mod check;
 mod client;
 pub mod demo;
@@ -10,10 +11,13 @@ mod explain;
 mod image;
 mod image_worker;
 mod inspect;
+mod plan;
 mod purge;
 mod reload;
 mod rules;
 mod run;
+mod sites;
+mod token;
 mod usage;
 
 use std::path::PathBuf;
@@ -51,6 +55,16 @@ enum Verb {
     Inspect(inspect::Arguments),
     /// Make stored responses stale or gone: URLs, what has a tag, or everything.
     Purge(purge::Arguments),
+    /// Show, make, change, take away and bring back sites of a running node.
+    #[command(subcommand)]
+    Sites(sites::Verb),
+    /// Show what a reload would change.
+    Plan(plan::Arguments),
+    /// Make, list and take back tokens for the admin API.
+    #[command(subcommand)]
+    Token(token::Verb),
+    /// Show who ordered what of a node, and check that nothing of it was changed.
+    Audit(audit::Arguments),
     /// Show what sites have used: requests, bytes, bandwidth, hits, for bills.
     Usage(usage::Arguments),
     /// Check, test, try out, lay out and convert customers' edge rules.
@@ -62,7 +76,8 @@ enum Verb {
     ImageWorker(image_worker::Arguments),
 }
 
-/// Where a running node listens for orders.
+/// Where a running node listens for orders. The environment's `BRINK_ADMIN` (a socket's path, or host
+/// and port, with a token in `BRINK_TOKEN`) counts before the settings file.
 #[derive(clap::Args)]
 pub(crate) struct Reach {
     /// The node's settings file.
@@ -76,6 +91,14 @@ pub(crate) struct Reach {
     json: bool,
 }
 
+/// The exit code of a verb that says itself what went wrong.
+fn ended(done: Result<u8, String>) -> u8 {
+    done.unwrap_or_else(|error| {
+        eprintln!("brink: {error}");
+        COULD_NOT_RUN
+    })
+}
+
 /// Reads the command line, runs the verb and tells how it went.
 pub fn main() -> ExitCode {
     let code = match CommandLine::parse().verb {
@@ -86,6 +109,10 @@ pub fn main() -> ExitCode {
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Inspect(arguments) => inspect::run(arguments),
         Verb::Purge(arguments) => purge::run(arguments),
+        Verb::Sites(verb) => sites::run(verb),
+        Verb::Plan(arguments) => plan::run(&arguments),
+        Verb::Token(verb) => token::run(verb),
+        Verb::Audit(arguments) => audit::run(&arguments),
         Verb::Usage(arguments) => usage::run(arguments),
         Verb::Rules(arguments) => rules::run(arguments),
         Verb::Image(arguments) => image::run(*arguments),

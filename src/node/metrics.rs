@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::audit;
 use crate::image::workers;
 use crate::listen::Meters;
 use crate::node::{Node, push};
-use crate::serve::rules;
+use crate::serve::{purge, rules};
 use crate::site::Report;
 use crate::store::disk::{self, DiskFigures};
 use crate::telemetry::Registry;
@@ -31,6 +32,11 @@ impl Fortune {
         }
     }
 
+    /// Notes a change of one site.
+    pub(super) fn changed(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
     /// Notes a reload.
     pub(super) fn reloaded(&self, clean: bool, generation: u64) {
         self.generation.store(generation, Ordering::Relaxed);
@@ -51,6 +57,12 @@ pub(super) fn register(registry: &mut Registry, node: &Node) {
     image_work(registry);
     origins(registry, node);
     usage(registry, node);
+    registry.counter("audit_lost", "Lines of the audit log that were not written.", &audit::LOST);
+    registry.counter(
+        "audit_left_out",
+        "Lines of the audit log about strangers beyond the first of each minute.",
+        &audit::LEFT_OUT,
+    );
 }
 
 fn settings(registry: &mut Registry, node: &Node) {
@@ -231,6 +243,12 @@ fn purges(registry: &mut Registry, node: &Node) {
     ] {
         registry.counter(name, help, counter);
     }
+    registry.histograms(
+        "purge_seconds",
+        "How long purges took until they were durable, by what was named.",
+        "scope",
+        purge::SECONDS.iter().map(|(name, histogram)| (*name, histogram)).collect(),
+    );
     let held = Arc::clone(&node.store);
     registry.gauges("purge_rules", "Purge rules held.", move |samples| {
         samples.push(&[], held.purge_rules() as u64);

@@ -21,7 +21,8 @@ use http::Version;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::admin::{self, Admin, NodeOrder, Token};
+use crate::admin::{self, Admin, NodeOrder, Token, Tokens};
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::fill::Flights;
@@ -114,6 +115,8 @@ impl Node {
             workshop: Workshop::new(&config.images, usage.meter())
                 .map_err(|error| format!("cannot keep image workers: {error}"))?,
             pace: Pace::default(),
+            customer_purge_rate: config.admin.purge_rate,
+            audit: open_audit(&config, &clock)?,
         });
         let sni = sni(&config, source.sites())?;
         let (order, orders) = mpsc::channel(ORDERS_WAITING);
@@ -191,6 +194,14 @@ impl Node {
     fn obey(&mut self, order: NodeOrder) {
         match order {
             NodeOrder::Reload(answer) => drop(answer.send(self.reload())),
+            NodeOrder::Plan(answer) => drop(answer.send(self.plan())),
+            NodeOrder::Change(change, answer) => {
+                let changed = self.source.change(change);
+                if let Ok(changed) = &changed {
+                    self.fortune.changed(changed.generation);
+                }
+                drop(answer.send(changed));
+            }
             NodeOrder::TakeBack { site, undo, answer } => {
                 let done = self.source.take_back(&site, undo);
                 if let Ok(now) = &done {
@@ -285,7 +296,14 @@ impl Node {
         })?;
         let mut registry = Registry::new();
         metrics::register(&mut registry, self);
+        let issued = self.config.state_dir.join("tokens.json");
+        let issued = Tokens::open(&issued, self.clock.clone())
+            .map_err(|error| format!("cannot keep tokens in {}: {error}", issued.display()))?;
         let admin = Arc::new(Admin {
+            hosts: self.config.admin.hosts.clone(),
+            tokens: issued,
+            started: self.clock.now(),
+            answered: admin::Answered::default(),
             serve: Arc::clone(&self.serve),
             sites: Arc::clone(self.source.sites()),
             metrics: Box::new(move || registry.render()),
@@ -341,6 +359,12 @@ fn open_geo(config: &NodeConfig, file: Option<&Path>) -> Result<Arc<Geo>, String
         let diagnostics = NodeConfig::locate(file, "geo", complaints);
         diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     })
+}
+
+/// Opens the log of orders.
+fn open_audit(config: &NodeConfig, clock: &Clock) -> Result<Arc<Audit>, String> {
+    let room = config.admin.audit_log.0;
+    Audit::open(&config.state_dir.join("audit"), room, clock.clone()).map(Arc::new)
 }
 
 fn sni(config: &NodeConfig, sites: &Arc<Sites>) -> Result<Arc<Sni>, String> {

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::admin::ReloadAnswer;
+use crate::admin::{PlanAnswer, PlannedSite, ReloadAnswer, differences};
 use crate::config::NodeConfig;
 use crate::listen::notify;
 use crate::node::{Node, tell};
-use crate::site::Diagnostic;
+use crate::site::{Diagnostic, Planned};
 
 impl Node {
     /// Reads everything again.
@@ -77,8 +77,7 @@ impl Node {
     /// Takes what can change while a node runs: listeners, their limits, and which databases there are.
     fn take(&mut self, config: NodeConfig) -> Result<(), String> {
         let before = self.config.listen.clone();
-        let (listen, geo) = (before.clone(), self.config.geo.clone());
-        if (NodeConfig { listen, geo, ..config.clone() }) != self.config {
+        if !self.is_live(&config) {
             tracing::warn!(
                 "settings other than [listen] and [geo] changed; they count from the next start"
             );
@@ -93,6 +92,52 @@ impl Node {
         self.admission.resize(self.config.listen.max_connections);
         self.upstream.set_own_addresses(self.config.own_addresses());
         Ok(())
+    }
+}
+
+impl Node {
+    /// What a reload would do.
+    pub(super) fn plan(&self) -> Result<PlanAnswer, String> {
+        let sites: Vec<PlannedSite> = self.source.plan()?.into_iter().map(planned).collect();
+        let (mut node, mut diagnostics, mut restart) = (String::new(), Vec::new(), false);
+        if let Some(file) = &self.file {
+            match NodeConfig::load(file) {
+                Ok(config) => {
+                    let text = |config: &NodeConfig| {
+                        toml::to_string_pretty(config).map_err(|error| error.to_string())
+                    };
+                    node = differences("node", &text(&self.config)?, &text(&config)?);
+                    restart = !self.is_live(&config);
+                }
+                Err(found) => diagnostics = found.iter().map(shown).collect(),
+            }
+        }
+        let clean = sites.is_empty() && node.is_empty() && diagnostics.is_empty();
+        Ok(PlanAnswer { clean, sites, node, diagnostics, restart })
+    }
+
+    /// Whether all that differs in these settings can change while a node runs.
+    fn is_live(&self, config: &NodeConfig) -> bool {
+        let (listen, geo) = (self.config.listen.clone(), self.config.geo.clone());
+        NodeConfig { listen, geo, ..config.clone() } == self.config
+    }
+}
+
+fn planned(site: Planned) -> PlannedSite {
+    let what = match (&site.before, &site.after, site.diagnostics.is_empty()) {
+        (None, _, true) => "new",
+        (_, None, true) => "removed",
+        (_, _, true) => "changed",
+        (None, _, false) => "refused",
+        (Some(_), _, false) => "frozen",
+    };
+    let (before, after) = (site.before.unwrap_or_default(), site.after.unwrap_or_default());
+    let diff = differences(&site.name, &before, &after);
+    PlannedSite {
+        what,
+        diff,
+        diagnostics: site.diagnostics.iter().map(shown).collect(),
+        name: site.name,
     }
 }
 

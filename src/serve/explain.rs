@@ -20,12 +20,12 @@ use crate::serve::judge::{self, Finding};
 use crate::serve::plan::{self, Asked, Course, Plan};
 use crate::serve::rules::{self, Client, Explained, RuleTold};
 use crate::serve::{admit, pages, range};
-use crate::site::{ErrorPages, Instead, Pages};
+use crate::site::{Customers, ErrorPages, Instead, Pages};
 use crate::store::{Entry, Lookup};
 use crate::upstream::Scheme;
 
 /// A request to explain.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// The URL as a client would ask for it.
@@ -38,6 +38,7 @@ pub struct Question {
     pub headers: Vec<String>,
     /// The client's address, for edge rules; 127.0.0.1 if it is not said.
     #[serde(default = "loopback")]
+    #[schema(value_type = String, format = "ip")]
     pub client: IpAddr,
 }
 
@@ -50,7 +51,7 @@ fn get() -> String {
 }
 
 /// What the edge would do.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, utoipa::ToSchema)]
 pub struct Explanation {
     /// The site that answers for the host.
     pub site: Option<String>,
@@ -91,7 +92,7 @@ pub struct Explanation {
 }
 
 /// An answer that the edge would make itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Refused {
     /// The status.
     pub status: u16,
@@ -102,7 +103,7 @@ pub struct Refused {
 }
 
 /// One stored response.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct StoredVariant {
     /// Whether this request selects it.
     pub selected: bool,
@@ -137,7 +138,7 @@ pub struct StoredVariant {
 }
 
 /// One server of the origin.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Server {
     /// Its URL.
     pub server: String,
@@ -152,11 +153,15 @@ impl Serve {
     ///
     /// # Errors
     /// The question is no request: a bad URL, method or field.
-    pub async fn explain(&self, question: &Question) -> Result<Explanation, String> {
+    pub async fn explain(
+        &self,
+        question: &Question,
+        whose: &Customers,
+    ) -> Result<Explanation, String> {
         let (head, scheme) = parse(question)?;
         let client = Client::at(question.client, scheme, None, &self.geo);
         let mut told = Explanation::default();
-        match self.follow(head, client, &mut told).await? {
+        match self.follow(head, client, whose, &mut told).await? {
             Ok(()) => {}
             Err(refusal) => {
                 if !refusal.json {
@@ -179,12 +184,13 @@ impl Serve {
         &self,
         mut head: Parts,
         client: Client,
+        whose: &Customers,
         told: &mut Explanation,
     ) -> Result<Result<(), Refusal>, String> {
         let authority = head.uri.authority().ok_or("the URL names no host")?.clone();
         let site = match self.sites.find(&canonical_host(authority.as_str())) {
-            Ok(Some(site)) => site,
-            Ok(None) => return Ok(Err(Refusal::unknown_host())),
+            Ok(Some(site)) if whose.owns(site.document.customer.as_deref()) => site,
+            Ok(_) => return Ok(Err(Refusal::unknown_host())),
             Err(diagnostic) => return Err(diagnostic.to_string()),
         };
         told.site = Some(site.name.to_string());

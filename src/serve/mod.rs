@@ -48,6 +48,7 @@ use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
+use crate::audit::Audit;
 use crate::cache::Reason;
 use crate::clock::Clock;
 use crate::fill::Flights;
@@ -92,8 +93,12 @@ pub struct Serve {
     pub rules: Arc<rules::Bench>,
     /// What makes pictures.
     pub workshop: Arc<images::Workshop>,
-    /// How many purges sites ordered of late.
+    /// How many purges sites and customers ordered of late.
     pub pace: purge::Pace,
+    /// How many things a customer may purge each second.
+    pub customer_purge_rate: u32,
+    /// Where orders are noted.
+    pub audit: Arc<Audit>,
 }
 
 impl Handler for Serve {

@@ -31,6 +31,10 @@ pub struct Document {
     /// Whether the site is open; a closed one answers 405 with code 40510001. Default: true.
     #[serde(default = "open")]
     pub enabled: bool,
+    /// Whose site it is: a customer's name of letters, digits, `-`, `_` and `.`, whose tokens reach
+    /// it through the admin API. Default: nobody's but the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
     /// The scenario whose defaults apply where the document is silent. Default: none, which is
     /// RFC 9111 and nothing more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,12 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(fits)
 }
 
+/// Whether this can name a customer.
+pub fn is_customer(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+}
+
 fn open() -> bool {
     true
 }
@@ -114,6 +124,11 @@ impl Document {
     /// Everything that is wrong with the values; paths start at the document's root.
     pub fn validate(&self) -> Vec<Complaint> {
         let mut complaints = self.validate_hosts();
+        if let Some(customer) = self.customer.as_deref().filter(|it| !is_customer(it)) {
+            let message = format!("`{customer}` is no name of a customer");
+            let suggestion = "write 1 to 64 letters, digits, `-`, `_` and `.`";
+            complaints.push(Complaint::new("customer", message).suggest(suggestion));
+        }
         if self.origins.len() > MAX_ORIGINS {
             let message =
                 format!("a site has at most {MAX_ORIGINS}, this has {}", self.origins.len());
@@ -146,6 +161,26 @@ impl Document {
     pub fn all_origins(&self) -> impl Iterator<Item = (String, &upstream::Settings)> {
         let others = self.origins.iter().map(|(name, it)| (format!("origins.{name}"), it));
         std::iter::once(("origin".to_owned(), &self.origin)).chain(others)
+    }
+
+    /// The files of the node that it names, each with its place.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let mut files = Vec::new();
+        for (field, path) in [("certificate", &self.tls.certificate), ("key", &self.tls.key)] {
+            if !path.is_empty() {
+                files.push((format!("tls.{field}"), path.clone()));
+            }
+        }
+        for (place, origin) in self.all_origins() {
+            let tls = &origin.tls;
+            let named = [("ca", &tls.ca), ("certificate", &tls.certificate), ("key", &tls.key)];
+            for (field, path) in
+                named.into_iter().filter_map(|(it, path)| Some((it, path.as_ref()?)))
+            {
+                files.push((format!("{place}.tls.{field}"), path.display().to_string()));
+            }
+        }
+        files
     }
 
     /// The document with every default written out, as TOML.
@@ -182,19 +217,38 @@ impl Document {
     }
 }
 
-/// Reads only the hosts of a document that was validated before, in the table's form.
-/// `None` when it is no such document after all.
-pub fn hosts_of(text: &str) -> Option<Box<[Box<str>]>> {
-    let document = DeTable::parse(text).ok()?;
-    let (_, hosts) = document.get_ref().iter().find(|(key, _)| key.get_ref() == "hosts")?;
-    let DeValue::Array(hosts) = hosts.get_ref() else { return None };
-    hosts
-        .iter()
-        .map(|host| match host.get_ref() {
+/// What the table of sites has to know of a document.
+pub struct Outline {
+    /// Its hosts in the table's form.
+    pub hosts: Box<[Box<str>]>,
+    /// Whose it is.
+    pub customer: Option<Box<str>>,
+}
+
+impl Outline {
+    /// Reads only this of a document that was validated before. `None` when it is no such document
+    /// after all.
+    pub fn of(text: &str) -> Option<Outline> {
+        let document = DeTable::parse(text).ok()?;
+        let value = |name: &str| document.get_ref().iter().find(|(key, _)| key.get_ref() == name);
+        let DeValue::Array(hosts) = value("hosts")?.1.get_ref() else { return None };
+        let hosts = hosts.iter().map(|host| match host.get_ref() {
             DeValue::String(text) => host::parse(text).ok(),
             _ => None,
-        })
-        .collect()
+        });
+        let customer = match value("customer").map(|(_, value)| value.get_ref()) {
+            None => None,
+            Some(DeValue::String(name)) => Some(name.as_ref().into()),
+            Some(_) => return None,
+        };
+        Some(Outline { hosts: hosts.collect::<Option<_>>()?, customer })
+    }
+
+    /// The same of a document that was read whole.
+    pub fn whole(document: &Document) -> Outline {
+        let customer = document.customer.as_deref().map(Box::from);
+        Outline { hosts: document.patterns(), customer }
+    }
 }
 
 /// The preset that a document names, if there is one by that name; if not, serde says so later.

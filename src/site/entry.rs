@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 use super::certificates::Loaded;
 use super::diagnostic::Diagnostic;
-use super::document::Document;
+use super::document::{Document, Outline};
 use super::last_good::LastGood;
 use super::pages::ErrorPages;
 use super::release::Rules;
@@ -160,6 +160,8 @@ pub struct Entry {
     pub text: Box<str>,
     /// Its hosts as the table keeps them.
     pub hosts: Box<[Box<str>]>,
+    /// Whose it is.
+    pub customer: Option<Box<str>>,
     /// The file's stamp when its text was last known to be this one; 0: not known.
     stamp: AtomicU64,
     site: OnceLock<Result<Arc<Site>, Arc<Diagnostic>>>,
@@ -169,8 +171,10 @@ pub struct Entry {
 
 impl Entry {
     /// An entry with nothing built yet.
-    pub fn new(name: &str, number: u32, text: Box<str>, hosts: Box<[Box<str>]>) -> Self {
+    pub fn new(name: &str, number: u32, text: Box<str>, outline: Outline) -> Self {
+        let Outline { hosts, customer } = outline;
         Entry {
+            customer,
             name: name.into(),
             number,
             text,
@@ -198,6 +202,12 @@ impl Entry {
     /// When the document was good once and cannot be built now. The answer is kept.
     pub fn site(&self, surroundings: &Surroundings) -> Result<Arc<Site>, Arc<Diagnostic>> {
         self.site.get_or_init(|| self.build(surroundings).map_err(Arc::new)).clone()
+    }
+
+    /// The same entry with nothing built yet.
+    pub fn anew(&self) -> Self {
+        let outline = Outline { hosts: self.hosts.clone(), customer: self.customer.clone() };
+        Entry::new(&self.name, self.number, self.text.clone(), outline)
     }
 
     /// The site if somebody asked for it and it could be built.
@@ -277,6 +287,6 @@ impl Entry {
     #[cfg(test)]
     pub(super) fn for_test(name: &str, hosts: &[&str]) -> Self {
         let hosts = hosts.iter().map(|host| Box::from(*host)).collect();
-        Entry::new(name, 0, "".into(), hosts)
+        Entry::new(name, 0, "".into(), Outline { hosts, customer: None })
     }
 }

@@ -1,11 +1,11 @@
 //! The last good text of every site, kept in `state_dir` so that a bad edit freezes a site at start too.
 //!
-//! One redb file: file stem to (site number, document), the next number, and the rule sets that sites
-//! have had (`sets`). A number
-//! is never given twice: cache keys hold it, and an object of a removed site must not be found by
+//! One redb file: file stem to (site number, document), the next number, the rule sets that sites have
+//! had (`sets`) and their documents (`history`). A number is never given twice: cache keys hold it, and an object of a removed site must not be found by
 //! a later one. The texts double as the memory of what was validated: a document that equals its
 //! last good text needs no second look.
 
+mod history;
 mod sets;
 
 use std::path::Path;
@@ -14,10 +14,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::clock::Timestamp;
+pub use history::Revision;
 pub use sets::{KeptSet, NewSet};
 
 const SITES: TableDefinition<'_, &str, (u32, &str)> = TableDefinition::new("last_good_sites");
 const NEXT: TableDefinition<'_, (), u32> = TableDefinition::new("next_site_number");
+
+/// Who brings what the folder holds.
+pub const FOLDER: &str = "the folder";
 
 /// What redb may keep in memory; the texts are read once, at start.
 const CACHE_BYTES: usize = 4 << 20;
@@ -89,6 +93,7 @@ impl LastGood {
             let next = {
                 writing.open_table(SITES)?;
                 sets::prepare(&writing)?;
+                history::prepare(&writing)?;
                 writing.open_table(NEXT)?.get(())?.map_or(1, |number| number.value())
             };
             writing.commit()?;
@@ -122,7 +127,7 @@ impl LastGood {
         read().map_err(|error| StateError(error.to_string()))
     }
 
-    /// Keeps `taken` and forgets `gone`, all or nothing, on disk when this returns.
+    /// Keeps `taken`, which `who` brings, and forgets `gone`, all or nothing, on disk when this returns.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -130,6 +135,7 @@ impl LastGood {
         &self,
         taken: impl Iterator<Item = Taken<'a>>,
         gone: impl Iterator<Item = &'a str>,
+        who: &str,
         now: Timestamp,
     ) -> Result<(), StateError> {
         let Some(database) = &self.database else { return Ok(()) };
@@ -138,13 +144,27 @@ impl LastGood {
             {
                 let mut table = writing.open_table(SITES)?;
                 for Taken { name, number, text, set } in taken {
-                    table.insert(name, (number, text))?;
+                    let before = table.insert(name, (number, text))?.map(|row| {
+                        let (number, text) = row.value();
+                        (number, text.to_owned())
+                    });
+                    let (same, other): (Option<_>, Option<_>) = match before {
+                        Some((before, text)) if before == number => (Some(text), None),
+                        before => (None, before.map(|(number, _)| number)),
+                    };
+                    other.map_or(Ok(()), |other| history::forget(&writing, other))?;
+                    // What a folder holds at first, perhaps of very many sites, needs no history yet.
+                    if same.is_some() || who != FOLDER {
+                        let texts = (same.as_deref(), text);
+                        history::keep(&writing, number, texts, who, now)?;
+                    }
                     if let Some(set) = set {
                         sets::keep(&writing, name, set, now)?;
                     }
                 }
                 for name in gone {
-                    table.remove(name)?;
+                    let number = table.remove(name)?.map(|row| row.value().0);
+                    number.map_or(Ok(()), |number| history::forget(&writing, number))?;
                     sets::forget(&writing, name)?;
                 }
                 writing.open_table(NEXT)?.insert((), self.next.load(Ordering::Relaxed))?;
@@ -168,8 +188,8 @@ mod tests {
         let taken = [("a", a, "hosts = [\"a\"]"), ("b", b, "hosts = [\"b\"]")];
         let taken = taken.map(|(name, number, text)| Taken { name, number, text, set: None });
         let now = Timestamp(0);
-        state.commit(taken.into_iter(), std::iter::empty(), now).unwrap();
-        state.commit(std::iter::empty(), ["a"].into_iter(), now).unwrap();
+        state.commit(taken.into_iter(), std::iter::empty(), FOLDER, now).unwrap();
+        state.commit(std::iter::empty(), ["a"].into_iter(), FOLDER, now).unwrap();
         drop(state);
 
         let again = LastGood::open(folder.path()).unwrap();

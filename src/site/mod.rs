@@ -5,8 +5,10 @@
 //! `entry`s whose clones share structure. Trouble is always a [`Diagnostic`].
 
 mod certificates;
+mod customers;
 mod diagnostic;
 mod document;
+mod edit;
 mod entry;
 mod examine;
 mod host;
@@ -30,12 +32,14 @@ mod table;
 mod tests;
 
 pub use certificates::Loaded;
+pub use customers::Customers;
 pub use diagnostic::{Diagnostic, locate, nearest};
-pub use document::Document;
+pub use document::{Document, is_customer};
+pub use edit::{Change, Changed, Condition, Planned, Refused, etag};
 pub use entry::{Entry, Site, Surroundings};
 pub use examine::{Examined, examine};
 pub use host::display as display_host;
-pub use last_good::{KeptSet, LastGood, StateError};
+pub use last_good::{KeptSet, LastGood, Revision, StateError};
 pub use pages::{ErrorPages, Instead, Pages, Source as ErrorSource};
 pub use preset::Preset;
 pub use release::{Chosen, LONGEST_TEST, Release, Rules, TEST_HEADER};

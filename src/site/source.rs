@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
-use super::document::hosts_of;
+use super::document::Outline;
 use super::entry::{Entry, Site, Surroundings};
 use super::examine::examine;
-use super::last_good::{Kept, NewSet, Taken};
+use super::last_good::{FOLDER, Kept, NewSet, Taken};
 use super::release::kept_form;
 use super::report::{Refusal, Report};
 use super::settings::Settings;
@@ -27,12 +27,12 @@ const MAX_NAME: usize = 100;
 
 /// The folder of documents and what was made of it.
 pub struct Source {
-    settings: Settings,
-    sites: Arc<Sites>,
+    pub(super) settings: Settings,
+    pub(super) sites: Arc<Sites>,
 }
 
 /// What was found under one name.
-enum Seen {
+pub(super) enum Seen {
     /// What is served already.
     Same,
     /// Something new that is good by itself.
@@ -114,7 +114,7 @@ impl Source {
             report.trouble(&conflict.entry.name, frozen, vec![self.explain(conflict)]);
         }
         sets.retain(|(entry, _)| next.site(&entry.name).is_some_and(|now| Arc::ptr_eq(now, entry)));
-        self.take(&previous, next, &sets, &gone, &mut report);
+        self.take(&previous, next, &sets, &gone, FOLDER, &mut report);
         report.took_ms = clock.now().0.saturating_sub(started.0);
         Ok(report)
     }
@@ -136,20 +136,21 @@ impl Source {
         let next = Site::build(site.number, name, document, surroundings, Some(&site));
         let next = next.map_err(|complaint| complaint.message)?;
         let told = next.rules.told().unwrap_or_else(|| format!("all have {set}"));
-        let entry = Entry::new(name, entry.number, entry.text.clone(), entry.hosts.clone());
-        let (snapshot, _) = settle(&previous, &[], vec![Arc::new(entry.with_site(next))]);
+        let entry = Arc::new(entry.anew().with_site(next));
+        let (snapshot, _) = settle(&previous, &[], vec![entry]);
         self.sites.swap(snapshot);
         Ok(told)
     }
 
     /// Keeps what was taken, then lets everyone see it. In this order: a number must not be in use
     /// before it is known to be given.
-    fn take(
+    pub(super) fn take(
         &mut self,
         previous: &Snapshot,
         mut next: Snapshot,
         taken: &[(Arc<Entry>, NewSet)],
         gone: &[Box<str>],
+        who: &str,
         report: &mut Report,
     ) {
         if !taken.is_empty() || !gone.is_empty() {
@@ -161,7 +162,7 @@ impl Source {
             });
             let surroundings = self.sites.surroundings();
             let (gone, now) = (gone.iter().map(|name| &**name), surroundings.clock.now());
-            let kept = surroundings.state.commit(rows, gone, now);
+            let kept = surroundings.state.commit(rows, gone, who, now);
             report.not_kept = kept.err().map(|error| error.to_string());
         }
         report.changed = taken.iter().filter(|(it, _)| previous.site(&it.name).is_some()).count();
@@ -191,8 +192,8 @@ impl Source {
     /// dropped a key, is left out here and judged afresh with its file.
     fn resume(&self, kept: Vec<Kept>) -> Snapshot {
         let entries = self.in_parallel(kept, |kept| {
-            let hosts = hosts_of(&kept.text)?;
-            Some(Arc::new(Entry::new(&kept.name, kept.number, kept.text, hosts)))
+            let outline = Outline::of(&kept.text)?;
+            Some(Arc::new(Entry::new(&kept.name, kept.number, kept.text, outline)))
         });
         let entries = entries.into_iter().flatten().collect();
         let (mut snapshot, _) = settle(&Snapshot::default(), &[], entries);
@@ -210,7 +211,11 @@ impl Source {
     }
 
     /// The names of all documents in order.
-    fn list(&self, previous: &Snapshot, report: &mut Report) -> Result<Vec<Box<str>>, Refusal> {
+    pub(super) fn list(
+        &self,
+        previous: &Snapshot,
+        report: &mut Report,
+    ) -> Result<Vec<Box<str>>, Refusal> {
         let folder = &self.settings.folder;
         let failed = |error| Refusal::Folder(folder.clone(), error);
         let mut names = Vec::with_capacity(previous.len());
@@ -230,7 +235,7 @@ impl Source {
         Ok(names)
     }
 
-    fn inspect_all(&self, names: &[Box<str>], previous: &Snapshot) -> Vec<Seen> {
+    pub(super) fn inspect_all(&self, names: &[Box<str>], previous: &Snapshot) -> Vec<Seen> {
         let names = names.iter().collect();
         self.in_parallel(names, |name| self.inspect(name, previous.site(name)))
     }
@@ -252,28 +257,43 @@ impl Source {
             entry.seen(stamp);
             return Seen::Same;
         }
-        let number = before.map_or_else(|| surroundings.state.next_number(), |entry| entry.number);
-        let used = before.and_then(|entry| entry.site_in_use());
-        match examine(name, number, &text, surroundings, used.map(|site| &**site)) {
+        match self.judge(name, &text, before) {
             Err(diagnostics) => Seen::Wrong(diagnostics),
-            Ok(examined) => {
-                let hosts = examined.site.document.patterns();
-                let entry = Entry::new(name, number, text.into(), hosts);
+            Ok((entry, set)) => {
                 entry.seen(stamp);
-                let set = kept_form(&examined.site.document);
-                // Who is in use stays in use; the rest is built again when somebody asks.
-                let entry = match used {
-                    None => entry,
-                    Some(used) => {
-                        let is_used = |group| used.groups().any(|it| Arc::ptr_eq(it, group));
-                        let new = examined.site.groups().filter(|group| !is_used(group));
-                        new.for_each(|group| surroundings.watch(group));
-                        entry.built(examined.site, examined.certificate)
-                    }
-                };
-                Seen::Proposed(Arc::new(entry), set)
+                Seen::Proposed(entry, set)
             }
         }
+    }
+
+    /// The entry that a document makes, and its rules.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn judge(
+        &self,
+        name: &str,
+        text: &str,
+        before: Option<&Arc<Entry>>,
+    ) -> Result<(Arc<Entry>, NewSet), Vec<Diagnostic>> {
+        let surroundings = self.sites.surroundings();
+        let number = before.map_or_else(|| surroundings.state.next_number(), |entry| entry.number);
+        let used = before.and_then(|entry| entry.site_in_use());
+        let examined = examine(name, number, text, surroundings, used.map(|site| &**site))?;
+        let outline = Outline::whole(&examined.site.document);
+        let entry = Entry::new(name, number, text.into(), outline);
+        let set = kept_form(&examined.site.document);
+        // Who is in use stays in use; the rest is built again when somebody asks.
+        let entry = match used {
+            None => entry,
+            Some(used) => {
+                let is_used = |group| used.groups().any(|it| Arc::ptr_eq(it, group));
+                let new = examined.site.groups().filter(|group| !is_used(group));
+                new.for_each(|group| surroundings.watch(group));
+                entry.built(examined.site, examined.certificate)
+            }
+        };
+        Ok((Arc::new(entry), set))
     }
 
     /// The results of `work` in the order of the items.
@@ -301,7 +321,7 @@ impl Source {
         })
     }
 
-    fn explain(&self, conflict: &Conflict) -> Diagnostic {
+    pub(super) fn explain(&self, conflict: &Conflict) -> Diagnostic {
         let surroundings = self.sites.surroundings();
         let host = super::host::display(&conflict.host);
         let message =
@@ -315,7 +335,7 @@ impl Source {
 }
 
 /// The sites that none of the (sorted) names stands for.
-fn without_file(previous: &Snapshot, names: &[Box<str>]) -> Vec<Box<str>> {
+pub(super) fn without_file(previous: &Snapshot, names: &[Box<str>]) -> Vec<Box<str>> {
     previous
         .names
         .iter()
@@ -325,7 +345,7 @@ fn without_file(previous: &Snapshot, names: &[Box<str>]) -> Vec<Box<str>> {
 }
 
 /// The site name of a file: its stem. `None` for files that are no documents.
-fn name_of(file: &Path) -> Result<Option<Box<str>>, String> {
+pub(super) fn name_of(file: &Path) -> Result<Option<Box<str>>, String> {
     let hidden = file.as_os_str().as_encoded_bytes().starts_with(b".");
     if hidden || file.extension().is_none_or(|extension| extension != "toml") {
         return Ok(None);

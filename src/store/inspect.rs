@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::header::cache_groups::{CACHE_GROUPS, groups};
 
 /// One stored response.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Listing {
     /// Its cache key, written readably.
     pub key: String,
@@ -60,8 +60,9 @@ pub struct Listing {
 }
 
 /// What a purge has made of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Fate)]
 pub enum Purged {
     /// The origin is asked before it is used again.
     Stale,
@@ -70,7 +71,7 @@ pub enum Purged {
 }
 
 /// What became of reading a response's records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Checksums {
     /// All hold.
@@ -80,7 +81,7 @@ pub enum Checksums {
 }
 
 /// Where a record lies.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Place {
     /// Number of its segment.
     pub segment: u32,

@@ -27,4 +27,5 @@ pub use metrics::Registry;
 pub use record::{Details, Ended, Origin, Outcome, Record, Text, Tier};
 pub use settings::{AccessLogSettings, EventSettings, Format, Level, Settings, SiteLog};
 pub use share::Share;
+pub use traffic::Histogram;
 pub use zone::Zone;

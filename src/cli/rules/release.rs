@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::COULD_NOT_RUN;
 use crate::cli::Reach;
+use crate::cli::client::encoded;
 use crate::clock::{Clock, Timestamp};
 use crate::quantity::Span;
 use crate::site::{Document, LONGEST_TEST, TEST_HEADER};
 
 /// Shows the sets that a site has had.
 pub(super) fn sets(site: &str, reach: &Reach) -> Result<u8, String> {
-    let answer = reach.order("/v1/rules/sets", serde_json::json!({ "site": site }))?;
+    let answer = reach.read(&format!("/v1/sites/{}/rules", encoded(site)))?;
     if reach.json() {
         println!("{answer:#}");
         return Ok(0);
@@ -35,8 +36,8 @@ pub(super) fn sets(site: &str, reach: &Reach) -> Result<u8, String> {
 
 /// Brings the set before back.
 pub(super) fn take_back(site: &str, undo: bool, reach: &Reach) -> Result<u8, String> {
-    let order = serde_json::json!({ "site": site, "undo": undo });
-    let answer = reach.order("/v1/rules/return", order)?;
+    let path = format!("/v1/sites/{}/rules/return", encoded(site));
+    let answer = reach.order(&path, serde_json::json!({ "undo": undo }))?;
     if reach.json() {
         println!("{answer:#}");
         return Ok(0);

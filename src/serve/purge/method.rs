@@ -15,13 +15,16 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::named::Named;
+use super::pace::Payer;
 use super::shapes::{self, Shape};
-use super::{PurgeError, PurgeMode};
+use super::{PurgeError, PurgeMode, Purged};
+use crate::audit::{Actor, Event};
 use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::body::Body;
 use crate::serve::exchange::Exchange;
 use crate::serve::identify::Identity;
+use crate::site::Customers;
 use crate::store::rules::Scope;
 use crate::telemetry::Tier;
 
@@ -62,28 +65,13 @@ pub async fn by_method(
     identity: &Identity,
     head: &Parts,
 ) -> Result<Response<Body>, Refusal> {
-    let purging = &identity.site.document.purge;
-    let client = exchange.record.client;
-    if !purging.allows(client) && !shows_key(&head.headers, |shown| purging.opens(shown)) {
-        tracing::warn!(site = %identity.site.name, %client, "a purge was refused");
-        return Err(Refusal::client(StatusCode::FORBIDDEN, 40_310_012, "who asks may not purge"));
-    }
-    if !serve.pace.admits(identity.site.number, purging.rate, exchange.now) {
-        return Err(Refusal::client(StatusCode::TOO_MANY_REQUESTS, 42_910_000, "too many purges")
-            .with(header::RETRY_AFTER, HeaderValue::from_static("1")));
-    }
-    let not_understood =
-        |why: String| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, why).as_json();
-    let order = Order { serve, identity, head };
-    let scopes = order.scopes().map_err(not_understood)?;
-    let mode = if is_soft(&head.headers) { PurgeMode::Soft } else { PurgeMode::Hard };
-    let kind = ("method", scopes.len());
-    let purged = serve.purge_scopes(&scopes, mode, kind).await.map_err(|error| match error {
-        PurgeError::Order(why) => not_understood(why),
-        PurgeError::Journal(why) => {
-            Refusal::edge(StatusCode::INTERNAL_SERVER_ERROR, 50_010_000, why)
-        }
-    })?;
+    let done = carry_out(serve, exchange, identity, head).await;
+    let (status, detail) = match &done {
+        Ok(purged) => (StatusCode::OK, format!("purge {}: {} scopes", purged.seq, purged.count)),
+        Err(refusal) => (refusal.status, refusal.message.to_string()),
+    };
+    note(serve, exchange, identity, head, (status, detail)).await;
+    let purged = done?;
     exchange.record.outcome.tier = Tier::Edge;
     let said = serde_json::json!({ "status": "ok", "id": purged.seq.to_string() });
     let mut response = Response::new(Body::whole(said.to_string().into()));
@@ -93,6 +81,68 @@ pub async fn by_method(
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     Ok(response)
+}
+
+/// Writes down who ordered it and what came of it.
+async fn note(
+    serve: &Serve,
+    exchange: &Exchange,
+    identity: &Identity,
+    head: &Parts,
+    (status, detail): (StatusCode, String),
+) {
+    let shown = shows_key(&head.headers, |shown| identity.site.document.purge.opens(shown));
+    let actor = Actor {
+        name: if shown { "a key of the site".into() } else { "an address of the site".into() },
+        role: "purge".into(),
+        customer: identity.site.document.customer.clone(),
+        from: exchange.record.client.to_string(),
+    };
+    let action = format!("{} {}{}", head.method, identity.authority, head.uri.path());
+    let event = Event { actor, action, status: status.as_u16(), detail };
+    match status {
+        // Anybody may send these.
+        StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
+            serve.audit.note_stranger(event).await;
+        }
+        _ => serve.audit.note(event).await,
+    }
+}
+
+/// Purges what a request names.
+async fn carry_out(
+    serve: &Serve,
+    exchange: &Exchange,
+    identity: &Identity,
+    head: &Parts,
+) -> Result<Purged, Refusal> {
+    let purging = &identity.site.document.purge;
+    let client = exchange.record.client;
+    if !purging.allows(client) && !shows_key(&head.headers, |shown| purging.opens(shown)) {
+        tracing::warn!(site = %identity.site.name, %client, "a purge was refused");
+        return Err(Refusal::client(StatusCode::FORBIDDEN, 40_310_012, "who asks may not purge"));
+    }
+    if !serve.pace.admits(Payer::Site(identity.site.number), purging.rate, 1, exchange.now) {
+        return Err(too_many());
+    }
+    let not_understood =
+        |why: String| Refusal::client(StatusCode::BAD_REQUEST, 40_010_000, why).as_json();
+    let order = Order { serve, identity, head };
+    let scopes = order.scopes().map_err(not_understood)?;
+    let mode = if is_soft(&head.headers) { PurgeMode::Soft } else { PurgeMode::Hard };
+    let kind = ("method", scopes.len());
+    serve.purge_scopes(&scopes, mode, kind).await.map_err(|error| match error {
+        PurgeError::Order(why) => not_understood(why),
+        PurgeError::TooMany => too_many(),
+        PurgeError::Journal(why) => {
+            Refusal::edge(StatusCode::INTERNAL_SERVER_ERROR, 50_010_000, why)
+        }
+    })
+}
+
+fn too_many() -> Refusal {
+    Refusal::client(StatusCode::TOO_MANY_REQUESTS, 42_910_000, "too many purges")
+        .with(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 /// The values of a field that are text.
@@ -136,9 +186,9 @@ impl Order<'_> {
                 if url.is_some_and(|it| it != ".*") {
                     return Err("X-Url: tags are purged wherever they are".into());
                 }
-                let named = Named::new(self.serve);
+                let named = Named::new(self.serve, &Customers::All);
                 let own = self.identity.authority.as_str();
-                return named.tags(&tags, Some(own));
+                return named.tags(&tags, Some(own), None);
             }
             Some(Shape::All) if host.is_none() && url.is_none() => {
                 return Ok(vec![Scope::Site(site)]);
@@ -212,7 +262,7 @@ impl Order<'_> {
     }
 
     fn place(&self, host: &str, path: &str, exact: bool) -> Result<Vec<Scope>, String> {
-        let named = Named::new(self.serve);
+        let named = Named::new(self.serve, &Customers::All);
         named.check_host(host, self.identity.site.number)?;
         let url = format!("{}://{host}{path}", self.identity.scheme.as_str());
         match exact {

@@ -5,16 +5,22 @@ mod named;
 mod pace;
 mod shapes;
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
 
 use crate::serve::Serve;
+use crate::site::Customers;
 use crate::store::rules::{Mode, Scope};
+use crate::telemetry::Histogram;
 pub use method::{by_method, is_order};
 use named::Named;
 pub use pace::Pace;
+use pace::Payer;
 
 /// What to purge, of one kind; all of it is done or nothing.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PurgeOrder {
     /// URLs, each with all its variants and pictures, whatever its scheme.
@@ -31,6 +37,8 @@ pub struct PurgeOrder {
     pub sites: Vec<String>,
     /// The host of the site whose tags are meant; those of all sites if it is not said.
     pub host: Option<String>,
+    /// The same by the site's name.
+    pub site: Option<String>,
     /// Everything of every site.
     pub all: bool,
     /// `soft`, if it is not said: the origin is asked whether it still holds. `hard`: it is gone.
@@ -38,7 +46,7 @@ pub struct PurgeOrder {
 }
 
 /// What becomes of what is purged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PurgeMode {
     /// It is stale from now on.
@@ -49,7 +57,7 @@ pub enum PurgeMode {
 }
 
 /// What was purged.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 pub struct Purged {
     /// Number of the purge: all that was asked of origins before is what it is about.
     pub seq: u64,
@@ -68,6 +76,8 @@ pub enum PurgeError {
     Order(String),
     /// It holds, but not after a restart.
     Journal(String),
+    /// The customer has purged too much of late.
+    TooMany,
 }
 
 impl PurgeOrder {
@@ -100,6 +110,18 @@ impl PurgeOrder {
     }
 }
 
+/// How long purges took until they were durable, by what was named.
+pub static SECONDS: [(&str, Histogram); 8] = [
+    ("urls", Histogram::new()),
+    ("prefixes", Histogram::new()),
+    ("rules", Histogram::new()),
+    ("tags", Histogram::new()),
+    ("hosts", Histogram::new()),
+    ("sites", Histogram::new()),
+    ("all", Histogram::new()),
+    ("method", Histogram::new()),
+];
+
 /// The most things that one order may name.
 pub const MOST: usize = 10_000;
 
@@ -108,10 +130,19 @@ impl Serve {
     ///
     /// # Errors
     /// See [`PurgeError`].
-    pub async fn purge(&self, order: &PurgeOrder) -> Result<Purged, PurgeError> {
+    pub async fn purge(&self, order: &PurgeOrder, whose: &Customers) -> Result<Purged, PurgeError> {
         let (kind, count) = order.kind().map_err(PurgeError::Order)?;
-        let scopes = self.scopes(order).map_err(PurgeError::Order)?;
+        let scopes = self.scopes(order, whose).map_err(PurgeError::Order)?;
+        self.admits(whose, count)?;
         self.purge_scopes(&scopes, order.mode, (kind, count)).await
+    }
+
+    /// Whether a URL can be purged for a customer.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn can_purge(&self, url: &str, whose: &Customers) -> Result<(), String> {
+        self.asked(url, whose).map(drop)
     }
 
     async fn purge_scopes(
@@ -120,21 +151,35 @@ impl Serve {
         mode: PurgeMode,
         (kind, count): (&'static str, usize),
     ) -> Result<Purged, PurgeError> {
-        Named::new(self).check_room(scopes).map_err(PurgeError::Order)?;
+        named::check_room(self, scopes).map_err(PurgeError::Order)?;
         let rules = match mode {
             PurgeMode::Soft => Mode::Soft,
             PurgeMode::Hard => Mode::Hard,
         };
+        let started = Instant::now();
         let seq = self.store.purge(scopes, rules).await.map_err(PurgeError::Journal)?;
+        if let Some((_, seconds)) = SECONDS.iter().find(|(name, _)| *name == kind) {
+            seconds.observe(started.elapsed());
+        }
         tracing::info!(seq, kind, count, ?mode, "purged");
         Ok(Purged { seq, mode, kind, count })
     }
 
-    fn scopes(&self, order: &PurgeOrder) -> Result<Vec<Scope>, String> {
-        if order.host.is_some() && order.tags.is_empty() {
-            return Err("`host` says whose `tags` are meant; it means nothing without".into());
+    /// Whether a customer may purge so much now.
+    fn admits(&self, whose: &Customers, count: usize) -> Result<(), PurgeError> {
+        let Customers::One(name) = whose else { return Ok(()) };
+        let (payer, now) = (Payer::Customer(Arc::clone(name)), self.clock.now());
+        match self.pace.admits(payer, self.customer_purge_rate, count as u64, now) {
+            true => Ok(()),
+            false => Err(PurgeError::TooMany),
         }
-        let named = Named::new(self);
+    }
+
+    fn scopes(&self, order: &PurgeOrder, whose: &Customers) -> Result<Vec<Scope>, String> {
+        if (order.host.is_some() || order.site.is_some()) && order.tags.is_empty() {
+            return Err("`host` and `site` say whose `tags` are meant, and nothing without".into());
+        }
+        let named = Named::new(self, whose);
         let mut scopes = Vec::with_capacity(2 * order.urls.len() + order.tags.len());
         for url in &order.urls {
             scopes.extend(named.url(url)?);
@@ -151,8 +196,10 @@ impl Serve {
         for site in &order.sites {
             scopes.push(named.site(site)?);
         }
-        scopes.extend(named.tags(&order.tags, order.host.as_deref())?);
-        scopes.extend(order.all.then_some(Scope::All));
+        scopes.extend(named.tags(&order.tags, order.host.as_deref(), order.site.as_deref())?);
+        if order.all {
+            scopes.extend(named.everything());
+        }
         Ok(scopes)
     }
 }

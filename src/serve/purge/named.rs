@@ -13,7 +13,8 @@ use crate::serve::Serve;
 use crate::serve::identify::{Identity, canonical_authority, canonical_host};
 use crate::serve::images;
 use crate::serve::plan::Asked;
-use crate::site::Site;
+use crate::serve::purge::MOST;
+use crate::site::{Customers, Entry, Site};
 use crate::store::rules::{Matching, Scope};
 use crate::upstream::Scheme;
 
@@ -21,16 +22,37 @@ use crate::upstream::Scheme;
 const PATTERNS: usize = 1000;
 
 /// The words of one order.
-pub(super) struct Named<'a>(&'a Serve);
+pub(super) struct Named<'a>(&'a Serve, &'a Customers);
 
 impl<'a> Named<'a> {
-    pub fn new(serve: &'a Serve) -> Self {
-        Named(serve)
+    /// Words that mean nothing beyond whose sites are meant.
+    pub fn new(serve: &'a Serve, whose: &'a Customers) -> Self {
+        Named(serve, whose)
+    }
+
+    fn site_of(&self, host: &str) -> Result<Arc<Site>, String> {
+        self.0.site_of(host, self.1)
+    }
+
+    /// All that there is, or all of a customer's sites.
+    pub fn everything(&self) -> Vec<Scope> {
+        match self.1 {
+            Customers::All => vec![Scope::All],
+            Customers::One(_) => self.numbers().map(Scope::Site).collect(),
+        }
+    }
+
+    /// The numbers of a customer's sites.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        let snapshot = self.0.sites.snapshot();
+        let own = |entry: &&Arc<Entry>| self.1.owns(entry.customer.as_deref());
+        let entries = snapshot.names.iter().map(|(_, entry)| entry).filter(own);
+        entries.map(|entry| entry.number).collect::<Vec<_>>().into_iter()
     }
 
     /// A URL with all that hangs on it, whatever is known of its query.
     pub fn url(&self, url: &str) -> Result<[Scope; 2], String> {
-        let asked = self.0.asked(url)?;
+        let asked = self.0.asked(url, self.1)?;
         let site = asked.site();
         let question = cache::question(&site.policy, site.number, &asked.request());
         Ok(KeyRef::from(&question).url_hashes().map(Scope::Url))
@@ -40,7 +62,7 @@ impl<'a> Named<'a> {
     pub fn prefix(&self, prefix: &str) -> Result<Scope, String> {
         let bad = |why: &str| format!("`{prefix}` names nothing: {why}");
         let (host, path) = parts(prefix).map_err(|why| bad(&why))?;
-        let site = self.0.site_of(&host).map_err(|why| bad(&why))?.number;
+        let site = self.site_of(&host).map_err(|why| bad(&why))?.number;
         if path.ends_with('/') && !path.contains('?') {
             return Ok(Scope::Folder(site, format!("{host}{path}").into()));
         }
@@ -54,7 +76,7 @@ impl<'a> Named<'a> {
     pub fn rule(&self, rule: &str) -> Result<Scope, String> {
         let bad = |why: &str| format!("`{rule}` names nothing: {why}");
         let (host, target) = parts(rule).map_err(|why| bad(&why))?;
-        let site = self.0.site_of(&host).map_err(|why| bad(&why))?;
+        let site = self.site_of(&host).map_err(|why| bad(&why))?;
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
@@ -85,7 +107,7 @@ impl<'a> Named<'a> {
 
     /// All of a host.
     pub fn host(&self, host: &str) -> Result<Scope, String> {
-        let site = self.0.site_of(host)?.number;
+        let site = self.site_of(host)?.number;
         let host = canonical_authority(host.trim(), Scheme::Http);
         Ok(match host.strip_prefix("*.") {
             Some(_) => Scope::Matching(
@@ -98,22 +120,48 @@ impl<'a> Named<'a> {
 
     /// All of a site.
     pub fn site(&self, name: &str) -> Result<Scope, String> {
-        let snapshot = self.0.sites.snapshot();
-        let entry = snapshot.site(name).ok_or_else(|| format!("there is no site `{name}`"))?;
-        let site = entry.site(self.0.sites.surroundings()).map_err(|why| why.to_string())?;
-        Ok(Scope::Site(site.number))
+        self.number(name).map(Scope::Site)
     }
 
-    /// What has one of these tags, of the site that has the host, or of all.
-    pub fn tags(&self, tags: &[String], host: Option<&str>) -> Result<Vec<Scope>, String> {
-        let site = host.map(|host| self.0.site_of(host)).transpose()?.map(|site| site.number);
-        let mut scopes = Vec::with_capacity(2 * tags.len());
+    fn number(&self, name: &str) -> Result<u32, String> {
+        let snapshot = self.0.sites.snapshot();
+        let own = |entry: &&Arc<Entry>| self.1.owns(entry.customer.as_deref());
+        let entry = snapshot.site(name).filter(own);
+        Ok(entry.ok_or_else(|| format!("there is no site `{name}`"))?.number)
+    }
+
+    /// What has one of these tags, of the site that has the host or the name, or of all.
+    pub fn tags(
+        &self,
+        tags: &[String],
+        host: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<Vec<Scope>, String> {
+        let site = match (host, name) {
+            (Some(host), None) => Some(self.site_of(host)?.number),
+            (None, Some(name)) => Some(self.number(name)?),
+            (None, None) => None,
+            (Some(_), Some(_)) => return Err("say `host` or `site`, not both".into()),
+        };
+        let sites: Vec<Option<u32>> = match (site, self.1) {
+            (None, Customers::One(_)) => self.numbers().map(Some).collect(),
+            (site, _) => vec![site],
+        };
+        if sites.len() * tags.len() > MOST {
+            return Err(format!(
+                "{} tags of {} sites are more than {MOST} together; say whose by `host`",
+                tags.len(),
+                sites.len()
+            ));
+        }
+        let mut scopes = Vec::with_capacity(2 * sites.len() * tags.len());
         for tag in tags {
             let tag = tag.trim();
             if tag.is_empty() {
                 return Err("a tag is empty".into());
             }
-            scopes.push(Scope::Tag(site, tags::hash(tag.as_bytes())));
+            let hash = tags::hash(tag.as_bytes());
+            scopes.extend(sites.iter().map(|site| Scope::Tag(*site, hash)));
             // A group is a host's own.
             if let (Some(_), Some(host)) = (site, host) {
                 let host = canonical_authority(host, Scheme::Http);
@@ -125,27 +173,27 @@ impl<'a> Named<'a> {
 
     /// Whether a host, perhaps with `*.`, is this site's.
     pub fn check_host(&self, host: &str, site: u32) -> Result<(), String> {
-        match self.0.site_of(host)?.number == site {
+        match self.site_of(host)?.number == site {
             true => Ok(()),
             false => Err(format!("`{host}` is another site's")),
         }
     }
+}
 
-    /// Whether the sites have room for these patterns.
-    pub fn check_room(&self, scopes: &[Scope]) -> Result<(), String> {
-        let mut new = std::collections::HashMap::<u32, usize>::new();
-        for scope in scopes {
-            if let Scope::Matching(site, _) = scope {
-                *new.entry(*site).or_default() += 1;
-            }
+/// Whether the sites have room for these patterns.
+pub(super) fn check_room(serve: &Serve, scopes: &[Scope]) -> Result<(), String> {
+    let mut new = std::collections::HashMap::<u32, usize>::new();
+    for scope in scopes {
+        if let Scope::Matching(site, _) = scope {
+            *new.entry(*site).or_default() += 1;
         }
-        match new.iter().find(|(site, new)| self.0.store.patterns_of(**site) + **new > PATTERNS) {
-            Some(_) => Err(format!(
-                "the site has more than {PATTERNS} purge rules with patterns of the last 30 days; \
-                 purge folders, tags or the whole site instead"
-            )),
-            None => Ok(()),
-        }
+    }
+    match new.iter().find(|(site, new)| serve.store.patterns_of(**site) + **new > PATTERNS) {
+        Some(_) => Err(format!(
+            "the site has more than {PATTERNS} purge rules with patterns of the last 30 days; \
+             purge folders, tags or the whole site instead"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -170,7 +218,10 @@ fn parts(url: &str) -> Result<(String, &str), String> {
 
 impl Serve {
     /// A request for a URL.
-    pub(in crate::serve) fn asked(&self, url: &str) -> Result<Asked, String> {
+    ///
+    /// # Errors
+    /// It is none, or no site has its host, or somebody else's.
+    pub(in crate::serve) fn asked(&self, url: &str, whose: &Customers) -> Result<Asked, String> {
         let bad = |why: String| format!("`{url}` names nothing: {why}");
         let uri = url.parse::<Uri>().map_err(|error| bad(error.to_string()))?;
         let scheme = match uri.scheme_str() {
@@ -182,7 +233,7 @@ impl Serve {
         let request = Request::builder().method(Method::GET).uri(uri).body(());
         let mut head = request.map_err(|error| bad(error.to_string()))?.into_parts().0;
         head.headers.remove(header::HOST);
-        let site = self.site_of(authority.as_str()).map_err(bad)?;
+        let site = self.site_of(authority.as_str(), whose).map_err(bad)?;
         // A picture is kept and purged with its original.
         images::name_the_original(&site.document.images, &mut head.uri);
         let refused = |_| bad("no request could be for it".into());
@@ -191,10 +242,11 @@ impl Serve {
         Asked::new(identity, head, present, None).map_err(refused)
     }
 
-    fn site_of(&self, host: &str) -> Result<Arc<Site>, String> {
+    fn site_of(&self, host: &str, whose: &Customers) -> Result<Arc<Site>, String> {
         match self.sites.find(&canonical_host(host)) {
-            Ok(Some(site)) => Ok(site),
-            Ok(None) => Err(format!("no site has the host `{host}`")),
+            Ok(Some(site)) if whose.owns(site.document.customer.as_deref()) => Ok(site),
+            // Whether others have it is theirs to know.
+            Ok(_) => Err(format!("no site has the host `{host}`")),
             Err(diagnostic) => Err(diagnostic.to_string()),
         }
     }

@@ -15,7 +15,7 @@ use crate::serve::Serve;
 use crate::serve::identify::Identity;
 
 /// What became of one rule.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct RuleTold {
     /// When it runs.
     pub phase: &'static str,

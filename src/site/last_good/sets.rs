@@ -19,7 +19,7 @@ const WITHDRAWN: TableDefinition<'_, &str, &str> = TableDefinition::new("withdra
 const MOST: usize = 20;
 
 /// A rule set of a site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct KeptSet {
     /// Its name.
     pub name: String,
@@ -164,7 +164,9 @@ mod tests {
     fn take(state: &LastGood, name: &str, stands: bool, now: u64) {
         let set = NewSet { name: name.into(), text: format!("# {name}"), is_empty: false, stands };
         let taken = super::super::Taken { name: "site", number: 1, text: "", set: Some(&set) };
-        state.commit([taken].into_iter(), std::iter::empty(), Timestamp(now)).unwrap();
+        state
+            .commit([taken].into_iter(), std::iter::empty(), super::super::FOLDER, Timestamp(now))
+            .unwrap();
     }
 
     fn names(state: &LastGood) -> Vec<(String, Option<u64>)> {
@@ -188,7 +190,9 @@ mod tests {
         assert_eq!(state.rule_sets("other"), []);
         state.withdraw("site", Some("b")).unwrap();
         assert_eq!(state.withdrawn("site").as_deref(), Some("b"));
-        state.commit(std::iter::empty(), ["site"].into_iter(), Timestamp(60)).unwrap();
+        state
+            .commit(std::iter::empty(), ["site"].into_iter(), super::super::FOLDER, Timestamp(60))
+            .unwrap();
         assert_eq!((names(&state).len(), state.withdrawn("site")), (0, None));
     }
 
