@@ -340,8 +340,16 @@ pub async fn metric(admin: SocketAddr, name: &str, labels: &str) -> f64 {
 
 /// Runs the program to its end: its exit status and all that it printed.
 pub async fn command(arguments: &[&str]) -> (ExitStatus, String) {
+    command_with(arguments, &[]).await
+}
+
+/// The same with variables in its environment.
+pub async fn command_with(
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (ExitStatus, String) {
     let mut command = Command::new(binary());
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status, String::from_utf8_lossy(&text).into_owned())

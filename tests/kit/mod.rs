@@ -17,7 +17,7 @@ pub mod wire;
 
 pub use authority::Authority;
 pub use client::{Answer, Client, End};
-pub use edge::{Edge, command, site};
+pub use edge::{Edge, command, command_with, site};
 pub use http2::Http2;
 pub use origin::{Gate, Origin, Reply};
 pub use proof::Proof;
