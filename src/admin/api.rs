@@ -83,9 +83,17 @@ fn finished(mut document: OpenApi) -> OpenApi {
         .description("What is wrong, and what to do instead (RFC 9457)")
         .content("application/problem+json", problem)
         .build();
-    for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete] {
+    for (path, item) in &mut document.paths.paths {
+        let words: String = path.chars().filter(|it| !matches!(it, '{' | '}')).collect();
+        let words = words.trim_start_matches("/v1").replace(['/', '.'], "_");
+        for (method, operation) in [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+        ] {
             let Some(operation) = operation else { continue };
+            operation.operation_id = Some(format!("{method}{words}"));
             operation.responses.responses.insert("default".into(), problem.clone().into());
         }
     }

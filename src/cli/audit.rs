@@ -45,7 +45,11 @@ fn told(answer: &Value) -> String {
     let lines = answer["lines"].as_array().into_iter().flatten().rev();
     let mut shown: String = lines
         .map(|line| {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            // A request may have held anything; a terminal is not to obey it.
+            let shown = |it: char| if it.is_control() { char::REPLACEMENT_CHARACTER } else { it };
+            let text = |value: &Value| -> String {
+                value.as_str().unwrap_or_default().chars().map(shown).collect()
+            };
             let actor = &line["actor"];
             format!(
                 "{} {} {} from {}: {} {}  {}\n",
