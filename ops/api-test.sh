@@ -60,7 +60,7 @@ run() {
     "$target/schemathesis/bin/schemathesis" "${config[@]}" run http://127.0.0.1:18911/v1/openapi.json \
         --header "Authorization: Bearer $token" --max-examples "$examples" --phases examples,coverage,fuzzing \
         --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance \
-        --request-timeout 30 --exclude-path-regex '^/(livez|readyz|metrics)$' --no-color --continue-on-failure "$@"
+        --request-timeout 30 --exclude-path-regex '^/(livez|readyz|metrics|v1/tail)$' --no-color --continue-on-failure "$@"
 }
 socket=(--socket "$folder/state/admin.sock")
 failed=0

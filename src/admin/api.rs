@@ -21,7 +21,8 @@ use crate::admin::access::Operator;
 use crate::admin::ledger::{self, BODY_MOST};
 use crate::admin::problem::{Problem, Shown};
 use crate::admin::{
-    Admin, NodeOrder, PlanAnswer, ReloadAnswer, aliases, health, issue, orders, parts, sites, usage,
+    Admin, NodeOrder, PlanAnswer, ReloadAnswer, aliases, health, issue, orders, parts, sites,
+    usage, watching,
 };
 use crate::telemetry::metrics::CONTENT_TYPE;
 
@@ -74,6 +75,8 @@ fn described() -> OpenApiRouter<Arc<Admin>> {
     .routes(routes!(issue::list, issue::create))
     .routes(routes!(issue::revoke))
     .routes(routes!(issue::audit))
+    .routes(routes!(watching::top))
+    .routes(routes!(watching::tail))
 }
 
 /// The document with what holds for every operation: who may ask, and how errors look.

@@ -25,6 +25,7 @@ mod take;
 mod token;
 mod tokens;
 mod usage;
+mod watching;
 
 use std::net::SocketAddr;
 use std::path::Path;

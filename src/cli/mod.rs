@@ -6,6 +6,7 @@
 mod audit;
 mod check;
 mod client;
+mod completions;
 pub mod demo;
 mod explain;
 mod image;
@@ -17,7 +18,9 @@ mod reload;
 mod rules;
 mod run;
 mod sites;
+mod tail;
 mod token;
+mod top;
 mod usage;
 
 use std::path::PathBuf;
@@ -60,6 +63,10 @@ enum Verb {
     Sites(sites::Verb),
     /// Show what a reload would change.
     Plan(plan::Arguments),
+    /// Show which URLs are asked for, missed or sent most.
+    Top(top::Arguments),
+    /// Follow requests as they end, each as a line of JSON.
+    Tail(tail::Arguments),
     /// Make, list and take back tokens for the admin API.
     #[command(subcommand)]
     Token(token::Verb),
@@ -71,6 +78,8 @@ enum Verb {
     Rules(rules::Arguments),
     /// Make of a picture what the edge would make of it, and show the steps.
     Image(Box<image::Arguments>),
+    /// Print what a shell needs to complete this command line.
+    Completions(completions::Arguments),
     /// Make pictures for the node that started this process.
     #[command(hide = true)]
     ImageWorker(image_worker::Arguments),
@@ -111,6 +120,9 @@ pub fn main() -> ExitCode {
         Verb::Purge(arguments) => purge::run(arguments),
         Verb::Sites(verb) => sites::run(verb),
         Verb::Plan(arguments) => plan::run(&arguments),
+        Verb::Top(arguments) => top::run(&arguments),
+        Verb::Tail(arguments) => tail::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Token(verb) => token::run(verb),
         Verb::Audit(arguments) => audit::run(&arguments),
         Verb::Usage(arguments) => usage::run(arguments),

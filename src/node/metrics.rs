@@ -10,8 +10,8 @@ use crate::node::{Node, push};
 use crate::serve::{purge, rules};
 use crate::site::Report;
 use crate::store::disk::{self, DiskFigures};
-use crate::telemetry::Registry;
 use crate::telemetry::metrics::Samples;
+use crate::telemetry::{Registry, watch};
 use crate::upstream::FaultKind;
 use crate::{fill, store, usage as used};
 
@@ -57,6 +57,11 @@ pub(super) fn register(registry: &mut Registry, node: &Node) {
     image_work(registry);
     origins(registry, node);
     usage(registry, node);
+    registry.counter(
+        "tail_missed",
+        "Lines that whoever follows requests was too slow to take.",
+        &watch::MISSED,
+    );
     registry.counter("audit_lost", "Lines of the audit log that were not written.", &audit::LOST);
     registry.counter(
         "audit_left_out",

@@ -36,7 +36,7 @@ use crate::serve::purge::Pace;
 use crate::serve::rules;
 use crate::site::{LastGood, Sites, Source, Surroundings};
 use crate::store::{self, Store};
-use crate::telemetry::{AccessLog, Registry};
+use crate::telemetry::{AccessLog, Registry, Watch};
 use crate::tls::Sni;
 use crate::upstream::Shared;
 use crate::usage::Usage;
@@ -110,6 +110,7 @@ impl Node {
             geo,
             clock: clock.clone(),
             log: log.clone(),
+            watch: Watch::new(&config.telemetry.access_log),
             usage: usage.clone(),
             rules: rules::Bench::new(config.rules.clone(), clock.clone(), usage.meter()),
             workshop: Workshop::new(&config.images, usage.meter())

@@ -16,7 +16,7 @@ use crate::serve::Serve;
 use crate::serve::answer::Refusal;
 use crate::serve::exchange::Exchange;
 use crate::site::Site;
-use crate::telemetry::AccessLog;
+use crate::telemetry::{AccessLog, Watch};
 use crate::upstream::Scheme;
 use crate::usage::Meter;
 
@@ -24,6 +24,8 @@ use crate::usage::Meter;
 pub struct Memory {
     /// Where they are logged.
     pub log: AccessLog,
+    /// Who looks on.
+    pub watch: Watch,
     /// Where they are counted for bills.
     pub meter: Meter,
     geo: Arc<Geo>,
@@ -36,6 +38,7 @@ impl Memory {
     pub fn new(serve: &Serve) -> Self {
         Memory {
             log: serve.log.clone(),
+            watch: serve.watch.clone(),
             meter: serve.usage.meter(),
             geo: Arc::clone(&serve.geo),
             country: OnceLock::new(),

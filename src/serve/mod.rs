@@ -57,7 +57,7 @@ use crate::header::present::Present;
 use crate::listen::{self, Connection, Handler};
 use crate::site::Sites;
 use crate::store::Store;
-use crate::telemetry::AccessLog;
+use crate::telemetry::{AccessLog, Watch};
 use crate::usage::Usage;
 
 use answer::Refusal;
@@ -87,6 +87,8 @@ pub struct Serve {
     pub clock: Clock,
     /// Where requests are logged.
     pub log: AccessLog,
+    /// What may be looked at while it happens.
+    pub watch: Watch,
     /// What is counted for bills.
     pub usage: Usage,
     /// What customers' rules run with.

@@ -53,6 +53,7 @@ impl Drop for Exchange {
         }
         traffic::count(&self.record.outcome);
         self.memory.log.write(&self.record);
+        self.memory.watch.see(&self.record);
         let end = self.now.plus(self.record.outcome.duration);
         self.memory.meter.request(site(&self.record.site), end, &bill(self));
     }

@@ -307,4 +307,4 @@ fn protocol(version: Version) -> &'static str {
 
 #[cfg(test)]
 #[path = "line_tests.rs"]
-mod tests;
+pub(super) mod tests;

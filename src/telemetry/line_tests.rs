@@ -9,7 +9,7 @@ use http::{Method, StatusCode, Uri};
 use proptest::prelude::*;
 use std::time::Duration;
 
-fn record() -> Record {
+pub(in crate::telemetry) fn record() -> Record {
     Record {
         outcome: Outcome {
             version: Version::HTTP_2,

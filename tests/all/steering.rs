@@ -180,6 +180,7 @@ async fn a_customer_sees_its_own_sites_on_every_path_and_no_others() {
                     (format!("{target}?url=http://secret-host.test/"), String::new())
                 }
                 ("get", "/v1/usage") => (format!("{target}?site=secret-site"), String::new()),
+                ("get", "/v1/tail") => (format!("{target}?limit=0"), String::new()),
                 ("get", "/v1/sites") => (format!("{target}?customer=rival"), String::new()),
                 ("get" | "delete", _) => (target, String::new()),
                 ("put", "/v1/sites/{name}") => (target, format!("customer = \"acme\"\n{before}")),
@@ -431,4 +432,76 @@ async fn the_command_line_steers_a_node_by_socket_and_by_token() {
     assert!(!status.success() && text.contains("no site has the host"), "{text}");
     let (status, text) = by_token(&["purge", "--host", "mine.test"]).await;
     assert!(status.success(), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_hot_and_what_ends_can_be_looked_at() {
+    let origin = Origin::start().await;
+    for path in ["/hot", "/cold", "/bad"] {
+        let status = if path == "/bad" { 503 } else { 200 };
+        let control = if path == "/bad" { "no-store" } else { "max-age=600" };
+        origin.on(path, move |_| Reply::new(status).header("Cache-Control", control));
+    }
+    let edge = customers(&origin).await;
+    let socket = edge.path("state/admin.sock").display().to_string();
+    let mine = token(&edge, "read", Some("acme")).await;
+    let words = ["tail", "-q", "status >= 500", "--limit", "2", "--socket", &*socket];
+    let tail = async {
+        let (status, text) = command(&words).await;
+        assert!(status.success(), "{text}");
+        text
+    };
+    let ask = async {
+        // The first may end before anybody follows.
+        for _ in 0..20 {
+            for (host, path) in [("mine.test", "/hot"), ("secret-host.test", "/bad")] {
+                edge.client().await.get(host, path).send().await;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        edge.client().await.get("mine.test", "/cold?token=abc").send().await;
+    };
+    let (told, ()) = tokio::join!(tail, ask);
+    let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines.iter().all(|it| it["status"] == 503 && it["site"] == "secret-site"), "{told}");
+    let (status, text) = command(&["tail", "-q", "status >", "--socket", &socket]).await;
+    assert!(!status.success() && text.contains("a value is wanted"), "{text}");
+
+    let (_, text) = command(&["top", "--json", "--socket", &socket]).await;
+    let top: Value = serde_json::from_str(&text).unwrap();
+    let urls: Vec<_> = top["urls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["url"].as_str().unwrap(), it["requests"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        urls[..2].iter().map(|it| it.0).collect::<std::collections::BTreeSet<_>>(),
+        ["mine.test/hot", "secret-host.test/bad"].into()
+    );
+    assert!(urls.contains(&("mine.test/cold?token=***", 1)), "{text}");
+    let (_, text) =
+        command(&["top", "--by", "misses", "--limit", "1", "--json", "--socket", &socket]).await;
+    assert!(text.contains("secret-host.test/bad") && !text.contains("/hot"), "{text}");
+    // A customer looks at its own.
+    let told = send(&edge, &mine, ("GET", "/v1/top"), &[], "").await;
+    assert!(
+        told.text().contains("mine.test/hot") && !told.text().contains("secret"),
+        "{}",
+        told.text()
+    );
+    let follow = send(&edge, &mine, ("GET", "/v1/tail?limit=1"), &[], "");
+    let ask = async {
+        for host in ["secret-host.test", "mine.test"].repeat(10) {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            edge.client().await.get(host, "/bad").send().await;
+        }
+    };
+    let (told, ()) = tokio::join!(follow, ask);
+    assert!(
+        told.text().contains("mine.test") && !told.text().contains("secret"),
+        "{}",
+        told.text()
+    );
 }
