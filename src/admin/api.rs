@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{StatusCode, header};
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::admin::problem::Problem;
-use crate::admin::{Admin, NodeOrder, ReloadAnswer};
+use crate::admin::{Admin, NodeOrder, ReloadAnswer, surveys};
 use crate::serve::explain::{Explanation, Question};
 use crate::serve::inspect::{Inspected, Order};
-use crate::serve::purge::{PurgeError, PurgeOrder, Purged};
+use crate::serve::purge::{PurgeError, PurgeOrder};
 use crate::site::{Entry, display_host};
 use crate::telemetry::metrics::CONTENT_TYPE;
 
@@ -33,6 +33,7 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
         .route("/v1/sites", get(sites))
         .route("/v1/explain", post(explain))
         .route("/v1/purge", post(purge))
+        .route("/v1/purge/surveys/{id}", get(surveys::progress).delete(surveys::cancel))
         .route("/v1/inspect", post(inspect))
         .route("/v1/reload", post(reload))
         .route("/v1/usage", get(super::usage::usage))
@@ -121,9 +122,13 @@ async fn explain(
 async fn purge(
     State(admin): State<Arc<Admin>>,
     order: Result<Json<PurgeOrder>, JsonRejection>,
-) -> Result<Json<Purged>, Problem> {
+) -> Result<Response, Problem> {
     let Json(order) = order.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
-    admin.serve.purge(&order).await.map(Json).map_err(|error| match error {
+    if order.dry_run {
+        return surveys::begin(&admin, &order).await;
+    }
+    let purged = admin.serve.purge(&order).await.map(|purged| Json(purged).into_response());
+    purged.map_err(|error| match error {
         PurgeError::Order(why) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why),
         PurgeError::Journal(why) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why),
     })

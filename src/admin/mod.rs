@@ -9,6 +9,7 @@ mod api;
 mod guard;
 mod problem;
 mod settings;
+mod surveys;
 mod token;
 mod usage;
 

@@ -14,6 +14,7 @@ mod purge;
 mod reload;
 mod rules;
 mod run;
+mod survey;
 mod usage;
 
 use std::path::PathBuf;

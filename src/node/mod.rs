@@ -31,7 +31,7 @@ use crate::listen::{self, Admission, Drain, Front, Stage, notify};
 use crate::node::serving::ServingThread;
 use crate::serve::Serve;
 use crate::serve::images::Workshop;
-use crate::serve::purge::Pace;
+use crate::serve::purge::{Pace, Surveys};
 use crate::serve::rules;
 use crate::site::{LastGood, Sites, Source, Surroundings};
 use crate::store::{self, Store};
@@ -114,6 +114,7 @@ impl Node {
             workshop: Workshop::new(&config.images, usage.meter())
                 .map_err(|error| format!("cannot keep image workers: {error}"))?,
             pace: Pace::default(),
+            surveys: Surveys::default(),
         });
         let sni = sni(&config, source.sites())?;
         let (order, orders) = mpsc::channel(ORDERS_WAITING);

@@ -94,6 +94,8 @@ pub struct Serve {
     pub workshop: Arc<images::Workshop>,
     /// How many purges sites ordered of late.
     pub pace: purge::Pace,
+    /// Dry runs of purges.
+    pub surveys: purge::Surveys,
 }
 
 impl Handler for Serve {

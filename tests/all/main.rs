@@ -31,6 +31,7 @@ mod pages;
 mod parts;
 mod proxy_protocol;
 mod purge;
+mod purge_dry_run;
 mod purge_methods;
 mod ranges;
 mod refusal;

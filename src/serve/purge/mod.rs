@@ -4,6 +4,7 @@ mod method;
 mod named;
 mod pace;
 mod shapes;
+mod survey;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::store::rules::{Mode, Scope};
 pub use method::{by_method, is_order};
 use named::Named;
 pub use pace::Pace;
+pub use survey::{PurgeSurvey, SurveyAmount, SurveyError, SurveyHost, SurveyState, Surveys};
 
 /// What to purge, of one kind; all of it is done or nothing.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -35,6 +37,8 @@ pub struct PurgeOrder {
     pub all: bool,
     /// `soft`, if it is not said: the origin is asked whether it still holds. `hard`: it is gone.
     pub mode: PurgeMode,
+    /// Purge nothing: count what would be purged.
+    pub dry_run: bool,
 }
 
 /// What becomes of what is purged.
@@ -109,6 +113,9 @@ impl Serve {
     /// # Errors
     /// See [`PurgeError`].
     pub async fn purge(&self, order: &PurgeOrder) -> Result<Purged, PurgeError> {
+        if order.dry_run {
+            return Err(PurgeError::Order("a dry run purges nothing: it is surveyed".into()));
+        }
         let (kind, count) = order.kind().map_err(PurgeError::Order)?;
         let scopes = self.scopes(order).map_err(PurgeError::Order)?;
         self.purge_scopes(&scopes, order.mode, (kind, count)).await
