@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::Store;
-use super::disk::Name;
+use super::disk::{Name, Walk};
 use super::filed::CHUNK;
 use super::kept::Kept;
 use super::page::{self, Leaf};
@@ -248,15 +248,19 @@ impl Store {
     /// while: what it has found can be asked of the survey at any time. Needs a tokio runtime with
     /// time, which had better not be one that serves.
     pub async fn survey(&self, trial: Arc<Trial>, survey: &Survey) {
-        let records = self.disk_figures().iter().map(|disk| disk.records).sum();
+        let asked = Arc::clone(&trial);
+        let wanted = Arc::new(move |site| asked.may_name(site));
+        let walk = self.lower.as_ref().map(|lower| (lower, lower.disks.walk(wanted)));
         {
             let mut found = survey.found.lock();
             found.in_memory.total = self.memory.index().count();
-            found.on_disk.total = records;
+            found.on_disk.total = walk.as_ref().map_or(0, |(_, walk)| walk.total());
         }
         let mut seen = Seen::default();
-        let complete = self.survey_memory(&trial, survey, &mut seen).await
-            && self.survey_disks(&trial, survey, &mut seen).await;
+        let mut complete = self.survey_memory(&trial, survey, &mut seen).await;
+        if let Some((lower, walk)) = walk.filter(|_| complete) {
+            complete = self.survey_disks(lower, walk, (&trial, survey), &mut seen).await;
+        }
         survey.done.store(complete, Ordering::Release);
     }
 
@@ -309,10 +313,13 @@ impl Store {
     }
 
     /// False if it was cancelled.
-    async fn survey_disks(&self, trial: &Arc<Trial>, survey: &Survey, seen: &mut Seen) -> bool {
-        let Some(lower) = &self.lower else { return true };
-        let asked = Arc::clone(trial);
-        let mut walk = lower.disks.walk(Arc::new(move |site| asked.may_name(site)));
+    async fn survey_disks(
+        &self,
+        lower: &Lower,
+        mut walk: Walk,
+        (trial, survey): (&Trial, &Survey),
+        seen: &mut Seen,
+    ) -> bool {
         while let Some(step) = walk.step().await {
             let begun = Instant::now();
             for page in step.pages {

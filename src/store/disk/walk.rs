@@ -34,7 +34,10 @@ pub struct Walk {
     wanted: Wanted,
     disk: usize,
     place: Place,
-    total: u64,
+    /// Records that each disk had at the start.
+    totals: Vec<u64>,
+    /// Those passed on this disk, and on all.
+    here: u64,
     looked: u64,
     missed: u64,
 }
@@ -71,9 +74,9 @@ struct Stretch {
 impl Disks {
     /// A walk past all records of URLs of the sites that are wanted.
     pub fn walk(self: &Arc<Self>, wanted: Wanted) -> Walk {
-        let total = self.figures().iter().map(|disk| disk.records).sum();
+        let totals = self.figures().iter().map(|disk| disk.records).collect();
         let (disks, place) = (self.clone(), Place::Start);
-        Walk { disks, wanted, disk: 0, place, total, looked: 0, missed: 0 }
+        Walk { disks, wanted, disk: 0, place, totals, here: 0, looked: 0, missed: 0 }
     }
 }
 
@@ -92,26 +95,31 @@ impl Walk {
             let Some(volume) = disk.readable() else { break };
             let job = move || reading.stretch(&volume, place, &*wanted);
             if let Some(stretch) = disk.pool.run(disk.deadline, job).await {
+                self.here += stretch.looked;
                 self.looked += stretch.looked;
                 self.missed += stretch.missed;
                 self.place = stretch.place;
                 if matches!(self.place, Place::End) {
-                    (self.disk, self.place) = (self.disk + 1, Place::Start);
+                    self.next_disk();
                 }
                 return Some(stretch.step);
             }
             tokio::time::sleep(disk.deadline).await;
         }
         // Nothing is asked of a disk that is sick.
-        self.missed +=
-            self.total.saturating_sub(self.looked) / self.disks.disks.len().max(1) as u64;
-        (self.disk, self.place) = (self.disk + 1, Place::Start);
+        let had = self.totals.get(self.disk).copied().unwrap_or_default();
+        self.missed += had.saturating_sub(self.here);
+        self.next_disk();
         Some(Step::default())
+    }
+
+    fn next_disk(&mut self) {
+        (self.disk, self.place, self.here) = (self.disk + 1, Place::Start, 0);
     }
 
     /// Records that there were when it began, those of bodies with them.
     pub fn total(&self) -> u64 {
-        self.total
+        self.totals.iter().sum()
     }
 
     /// Records that it has passed.
@@ -119,7 +127,7 @@ impl Walk {
         self.looked
     }
 
-    /// Records that could not be read.
+    /// Records that could not be read, and those of disks that nothing can be asked of any more.
     pub fn missed(&self) -> u64 {
         self.missed
     }
