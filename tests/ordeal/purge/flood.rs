@@ -187,17 +187,22 @@ impl Line {
         answers
     }
 
-    /// Orders a purge, and says after how long it was acknowledged.
-    pub async fn purge(&mut self, order: &Value) -> Duration {
-        let body = order.to_string();
-        let start = Instant::now();
+    /// Asks something of the admin listener.
+    pub async fn admin(&mut self, method: &str, target: &str, body: &str) -> Got {
         let request = format!(
-            "POST /v1/purge HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         assert!(self.write(request.as_bytes()).await);
-        let got = self.answer().await;
+        self.answer().await
+    }
+
+    /// Orders a purge, and says after how long it was acknowledged.
+    pub async fn purge(&mut self, order: &Value) -> Duration {
+        let body = order.to_string();
+        let start = Instant::now();
+        let got = self.admin("POST", "/v1/purge", &body).await;
         assert_eq!(got.status, 200, "{}", got.body);
         start.elapsed()
     }

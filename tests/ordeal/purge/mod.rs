@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -70,6 +70,7 @@ impl Scale {
 pub async fn run(report: &mut Report, objects: u32) {
     let scale = Scale::of(objects);
     let play = Play::begin(scale, report).await;
+    play.dry_run(report).await;
     play.share(report).await;
     play.beside(report).await;
     play.sustained(report).await;
@@ -124,6 +125,31 @@ impl Play {
         // In a trial there may be no more of a share.
         let most = if of_it { (self.scale.objects / SHARES) as usize * 9 / 10 } else { SAMPLE };
         wanted.take(SAMPLE.min(most)).collect()
+    }
+
+    /// Counts a tenth of all by its tag, without purging it.
+    async fn dry_run(&self, report: &mut Report) {
+        let (mut line, start) = (Line::to_admin(&self.socket).await, Instant::now());
+        let order = json!({"tags": ["share-0"], "dry_run": true}).to_string();
+        let mut got = line.admin("POST", "/v1/purge", &order).await;
+        let (first, told) = (start.elapsed(), got.status);
+        let mut survey: Value = serde_json::from_str(&got.body).unwrap();
+        let estimate = survey["estimate"]["responses"].as_u64().unwrap();
+        let target = format!("/v1/purge/surveys/{}", survey["id"].as_str().unwrap());
+        while survey["state"] == "running" {
+            tokio::time::sleep(ms(50)).await;
+            got = line.admin("GET", &target, "").await;
+            survey = serde_json::from_str(&got.body).unwrap();
+        }
+        let (found, share) = (survey["responses"].as_u64().unwrap(), self.scale.objects / SHARES);
+        report.bound(
+            survey["state"] == "done" && found * 20 >= u64::from(share) * 17 && found <= share.into(),
+            format!(
+                "a dry run answered {told} after {first:.0?} with an estimate of {estimate}, and found {found} \
+                 of {share} after {:.1?}",
+                start.elapsed()
+            ),
+        );
     }
 
     /// Purges a tenth of all by its tag.
