@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the disk tier, customers' rules, images and bills must bear, at full length, with the release build:
+# What the disk tier, customers' rules, images, bills and purges must bear, at full length, with the release build:
 #
 #   ops/ordeal.sh                all of it, about half an hour
 #   ops/ordeal.sh kill 10        the process is killed under load, so many times (100)
@@ -9,6 +9,8 @@
 #   ops/ordeal.sh large          10 GiB through 256 MiB of memory, and 1 byte of 1 GiB
 #   ops/ordeal.sh rules          rule sets that mean harm: CPU time of a request, and another site's p90
 #   ops/ordeal.sh usage 10       the process is killed under load, so many times (20), and its bills compared
+#   ops/ordeal.sh purge 20000    purges beside so many objects (1000000): how soon, how many a second, what
+#                                hits feel and cost, and crashes after them; 20000 is a trial
 #   ops/ordeal.sh images         pictures that mean harm, 500 clients at once, and a flood beside plain hits
 #
 # Exit code 0: every bound was kept; 1: one was missed; 2: something could not be run.

@@ -22,7 +22,7 @@ use crate::admin::ledger::{self, BODY_MOST};
 use crate::admin::problem::{Problem, Shown};
 use crate::admin::{
     Admin, NodeOrder, PlanAnswer, ReloadAnswer, aliases, health, issue, orders, parts, sites,
-    usage, watching,
+    surveys, usage, watching,
 };
 use crate::telemetry::metrics::CONTENT_TYPE;
 
@@ -55,6 +55,7 @@ fn described() -> OpenApiRouter<Arc<Admin>> {
     .routes(routes!(reload))
     .routes(routes!(orders::explain))
     .routes(routes!(orders::purge))
+    .routes(routes!(surveys::progress, surveys::cancel))
     .routes(routes!(orders::objects))
     .routes(routes!(plan))
     .routes(routes!(health::health))

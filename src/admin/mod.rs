@@ -21,6 +21,7 @@ mod parts;
 mod problem;
 mod settings;
 mod sites;
+mod surveys;
 mod take;
 mod token;
 mod tokens;

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::admin::Admin;
 use crate::admin::access::{Caller, Purge, Read};
 use crate::admin::ledger::Noted;
 use crate::admin::problem::Problem;
 use crate::admin::take::{Body, Params};
+use crate::admin::{Admin, surveys};
 use crate::serve::explain::{Explanation, Question};
 use crate::serve::inspect::{Inspected, Order};
-use crate::serve::purge::{PurgeError, PurgeOrder, Purged};
+use crate::serve::purge::{PurgeError, PurgeOrder, PurgeSurvey, Purged};
 
 /// Tells what the edge would do with a request, and why. Nothing is fetched or changed.
 #[utoipa::path(post, path = "/v1/explain", tag = "objects", request_body = Question,
@@ -31,14 +32,29 @@ pub(super) async fn explain(
 
 /// Makes what is named stale or gone; durable when it is answered. All is done or nothing.
 #[utoipa::path(post, path = "/v1/purge", tag = "purge", request_body = PurgeOrder,
-    responses((status = 200, body = Purged)))]
+    responses((status = 200, body = PurgeAnswer),
+        (status = 202, body = PurgeSurvey, description = "A dry run that goes on")))]
 pub(super) async fn purge(
     State(admin): State<Arc<Admin>>,
     Purge(caller): Purge,
     Body(order): Body<PurgeOrder>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
+    if order.dry_run {
+        return surveys::begin(&admin, &caller, &order).await;
+    }
     let purged = purge_for(&admin, &caller, &order).await?;
-    Ok((Noted(noted(&order, &purged)), Json(purged)))
+    Ok((Noted(noted(&order, &purged)), Json(purged)).into_response())
+}
+
+/// What an order to purge is answered: a dry run says what it found.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes the two answers")]
+enum PurgeAnswer {
+    /// It is done.
+    Done(Purged),
+    /// It was a dry run, and is over.
+    Tried(Box<PurgeSurvey>),
 }
 
 /// Purges for a caller.

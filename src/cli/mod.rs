@@ -18,6 +18,7 @@ mod reload;
 mod rules;
 mod run;
 mod sites;
+mod survey;
 mod tail;
 mod token;
 mod top;

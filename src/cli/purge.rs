@@ -1,6 +1,6 @@
 //! `brink purge`: tells a running node what must not be served any more as it is.
 
-use crate::cli::{COULD_NOT_RUN, Reach};
+use crate::cli::{COULD_NOT_RUN, Reach, survey};
 
 /// What `brink purge` understands.
 #[derive(clap::Args)]
@@ -38,6 +38,10 @@ pub(crate) struct Arguments {
     /// Make it gone.
     #[arg(long)]
     hard: bool,
+    /// Purge nothing: show how much would be purged in memory and on disk, of which hosts, and some of
+    /// the URLs. Waits until all that is stored is looked at.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     reach: Reach,
 }
@@ -62,7 +66,12 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
         "sites": arguments.site,
         "all": arguments.all,
         "mode": if arguments.hard { "hard" } else { "soft" },
+        "dry_run": arguments.dry_run,
     });
+    let became = if arguments.hard { "gone" } else { "stale" };
+    if arguments.dry_run {
+        return survey::run(&arguments.reach, order, became);
+    }
     let answer = match arguments.reach.order("/v1/purge", order) {
         Ok(answer) => answer,
         Err(error) => {
@@ -78,7 +87,6 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
             "all" => "everything".to_owned(),
             kind => format!("{} {kind}", answer["count"]),
         };
-        let became = if arguments.hard { "gone" } else { "stale" };
         println!("{became}: {what}, number {}", answer["seq"]);
     }
     0

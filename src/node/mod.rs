@@ -32,7 +32,7 @@ use crate::listen::{self, Admission, Drain, Front, Stage, notify};
 use crate::node::serving::ServingThread;
 use crate::serve::Serve;
 use crate::serve::images::Workshop;
-use crate::serve::purge::Pace;
+use crate::serve::purge::{Pace, Surveys};
 use crate::serve::rules;
 use crate::site::{LastGood, Sites, Source, Surroundings};
 use crate::store::{self, Store};
@@ -118,6 +118,7 @@ impl Node {
             pace: Pace::default(),
             customer_purge_rate: config.admin.purge_rate,
             audit: open_audit(&config, &clock)?,
+            surveys: Surveys::default(),
         });
         let sni = sni(&config, source.sites())?;
         let (order, orders) = mpsc::channel(ORDERS_WAITING);

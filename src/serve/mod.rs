@@ -101,6 +101,8 @@ pub struct Serve {
     pub customer_purge_rate: u32,
     /// Where orders are noted.
     pub audit: Arc<Audit>,
+    /// Dry runs of purges.
+    pub surveys: purge::Surveys,
 }
 
 impl Handler for Serve {

@@ -66,6 +66,17 @@ impl Index {
         self.shards.iter().flat_map(copy).collect()
     }
 
+    /// The hashes of all that is stored, a part of the index at a time: no lock is held but while one
+    /// part is listed.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = Vec<u64>> {
+        self.shards.iter().map(|shard| shard.read().keys().copied().collect())
+    }
+
+    /// How many URLs there are.
+    pub(super) fn count(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.read().len() as u64).sum()
+    }
+
     /// Takes out what is stored under `hash` if it stands at `since`.
     pub(super) fn remove(&self, hash: u64, since: Timestamp) -> Option<Resource> {
         let mut shard = self.shard(hash)?.write();

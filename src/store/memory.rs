@@ -116,6 +116,11 @@ impl Memory {
         self.index.all()
     }
 
+    /// Where everything is found.
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// Changes what is stored for `key` in one step; `alter` sees what is stored now.
     pub(super) fn change(
         &self,

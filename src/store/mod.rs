@@ -25,6 +25,7 @@ pub mod rules;
 mod settings;
 mod shape;
 mod shared;
+pub mod survey;
 mod tiers;
 mod window;
 mod writer;

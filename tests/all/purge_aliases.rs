@@ -250,8 +250,13 @@ async fn as_clients_of_upyun_send_them() {
     let (_, answer) =
         send(&edge, ("POST", "/buckets/purge/batch"), &[bearer], order.as_bytes()).await;
     assert_eq!((&answer[0]["code"], &answer[1]["code"]), (&json!(4), &json!(2)), "{answer}");
+}
 
-    // The older way, signed: a form of each kind that its libraries send.
+#[tokio::test]
+async fn as_older_clients_of_upyun_sign_them() {
+    let origin = Origin::start().await;
+    let (edge, token) = edge(&origin).await;
+    // A form of each kind that its libraries send.
     let id = token.split('_').nth(1).unwrap();
     let date = httpdate::fmt_http_date(std::time::SystemTime::now());
     let field = "http://a.test/news/one\nhttp://b.test/x\n";

@@ -1,4 +1,4 @@
-//! Ordeals: what the disk tier, customers' rules, images and bills must bear, at full length. They take minutes to an hour and some need
+//! Ordeals: what the disk tier, customers' rules, images, bills and purges must bear, at full length. They take minutes to an hour and some need
 //! root, so nothing runs unless `ORDEAL` names it: see `ops/ordeal.sh`.
 //!
 //! Exit code 0: every bound was kept; 1: one was missed; 2: something could not be run.
@@ -20,6 +20,7 @@ mod images;
 mod large;
 mod mount;
 mod pictures;
+mod purge;
 mod report;
 mod rules;
 mod usage;
@@ -30,7 +31,8 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const NAMES: [&str; 8] = ["kill", "power", "damage", "full", "large", "rules", "images", "usage"];
+const NAMES: [&str; 9] =
+    ["kill", "power", "damage", "full", "large", "rules", "images", "usage", "purge"];
 
 fn main() -> ExitCode {
     let order = std::env::var("ORDEAL").unwrap_or_default();
@@ -71,6 +73,7 @@ fn run(name: &str, count: Option<u32>) -> Report {
             "full" => full::run(&mut report).await,
             "large" => large::run(&mut report).await,
             "images" => images::run(&mut report).await,
+            "purge" => purge::run(&mut report, count.unwrap_or(1_000_000)).await,
             "usage" => usage::run(&mut report, count.unwrap_or(20)).await,
             _ => rules::run(&mut report).await,
         }

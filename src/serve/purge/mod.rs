@@ -4,6 +4,7 @@ mod method;
 mod named;
 mod pace;
 mod shapes;
+mod survey;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +19,7 @@ pub use method::{by_method, is_order};
 use named::Named;
 pub use pace::Pace;
 use pace::Payer;
+pub use survey::{PurgeSurvey, SurveyAmount, SurveyError, SurveyHost, SurveyState, Surveys};
 
 /// What to purge, of one kind; all of it is done or nothing.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -43,6 +45,8 @@ pub struct PurgeOrder {
     pub all: bool,
     /// `soft`, if it is not said: the origin is asked whether it still holds. `hard`: it is gone.
     pub mode: PurgeMode,
+    /// Purge nothing: count what would be purged.
+    pub dry_run: bool,
 }
 
 /// What becomes of what is purged.
@@ -131,6 +135,9 @@ impl Serve {
     /// # Errors
     /// See [`PurgeError`].
     pub async fn purge(&self, order: &PurgeOrder, whose: &Customers) -> Result<Purged, PurgeError> {
+        if order.dry_run {
+            return Err(PurgeError::Order("a dry run purges nothing: it is surveyed".into()));
+        }
         let (kind, count) = order.kind().map_err(PurgeError::Order)?;
         let scopes = self.scopes(order, whose).map_err(PurgeError::Order)?;
         self.admits(whose, count)?;

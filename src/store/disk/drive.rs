@@ -36,13 +36,13 @@ pub(super) struct Disk {
     pub(super) path: PathBuf,
     pub(super) size: u64,
     average: u64,
-    deadline: Duration,
+    pub(super) deadline: Duration,
     opener: Arc<dyn Opener>,
     /// What readers use; nothing while the disk is sick.
     pub(super) volume: ArcSwapOption<Volume>,
     pub(super) health: Health,
     pub(super) queue: Queue,
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     lock: Mutex<Option<File>>,
     policy: Arc<Mutex<Policy>>,
     judge: Arc<OnceLock<Judge>>,
@@ -181,12 +181,7 @@ impl Disk {
             }
             Err(Miss::Failed(error)) => {
                 COUNTERS.failed.bump();
-                COUNTERS.read_errors.bump();
-                if self.health.bad_read() {
-                    self.fell(&error);
-                    // The writer lets go of the store when it sees the state.
-                    self.queue.push(Job::Wake);
-                }
+                self.failed(&error);
                 return None;
             }
             Err(Miss::Checksum) => &COUNTERS.checksum_failures,
@@ -200,6 +195,16 @@ impl Disk {
             COUNTERS.absent.bump();
         }
         None
+    }
+
+    /// Notes that a read failed: the disk may be sick.
+    pub(super) fn failed(&self, error: &io::Error) {
+        COUNTERS.read_errors.bump();
+        if self.health.bad_read() {
+            self.fell(error);
+            // The writer lets go of the store when it sees the state.
+            self.queue.push(Job::Wake);
+        }
     }
 
     /// Forgets a record.

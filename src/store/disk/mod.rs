@@ -46,6 +46,7 @@ mod superblock;
 #[cfg(test)]
 mod tests;
 mod volume;
+mod walk;
 mod worth;
 mod writer;
 
@@ -66,6 +67,7 @@ pub use list::Listed;
 pub use look::{Extent, Look};
 pub use name::Name;
 pub use policy::Class;
+pub use walk::{Step, Walk};
 
 use drive::{Disk, Making};
 use footer::told;

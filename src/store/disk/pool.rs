@@ -88,6 +88,11 @@ impl Pool {
         }
     }
 
+    /// Whether jobs wait for a thread.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.jobs.lock().waiting.is_empty()
+    }
+
     /// Lets the threads end.
     pub(super) fn close(&self) {
         let mut jobs = self.jobs.lock();

@@ -121,6 +121,12 @@ impl Staged {
         (*known == name).then(|| payload.clone())
     }
 
+    /// All that is kept here, with segment and offset.
+    pub(super) fn all(&self) -> Vec<((u32, u32), Name, Bytes)> {
+        let parts = self.parts.lock();
+        parts.iter().map(|(place, (name, payload))| (*place, *name, payload.clone())).collect()
+    }
+
     /// Lets go of payloads that are in the file or given up.
     pub(super) fn drop_all(&self, places: impl Iterator<Item = (u32, u32)>) {
         let mut parts = self.parts.lock();

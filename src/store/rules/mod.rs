@@ -15,6 +15,7 @@ mod scope;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,7 @@ use parking_lot::RwLock;
 use journal::Journal;
 pub use scope::{Matching, Scope};
 use table::Table;
+pub use trial::Trial;
 
 use crate::cache::KeyRef;
 use crate::clock::{Clock, Timestamp};
@@ -186,6 +188,31 @@ impl Rules {
         fill_seq: u64,
         tags: impl FnOnce() -> Vec<u64>,
     ) -> (Fate, u64) {
+        let judged = self.judge(key, fill_seq, tags);
+        match judged.0 {
+            Fate::Live => {}
+            Fate::Stale(_) => COUNTERS.stale.bump(),
+            Fate::Dead => COUNTERS.dead.bump(),
+        }
+        judged
+    }
+
+    /// Whether an object is dead, for whoever only looks: nothing is counted.
+    pub fn has_killed(
+        &self,
+        key: KeyRef<'_>,
+        fill_seq: u64,
+        tags: impl FnOnce() -> Vec<u64>,
+    ) -> bool {
+        self.judge(key, fill_seq, tags).0 == Fate::Dead
+    }
+
+    fn judge(
+        &self,
+        key: KeyRef<'_>,
+        fill_seq: u64,
+        tags: impl FnOnce() -> Vec<u64>,
+    ) -> (Fate, u64) {
         if fill_seq >= self.newest() {
             return (Fate::Live, fill_seq);
         }
@@ -193,10 +220,8 @@ impl Rules {
         let looked = self.newest();
         let marks = table.about(key, fill_seq, tags);
         if marks.hard > fill_seq {
-            COUNTERS.dead.bump();
             (Fate::Dead, fill_seq)
         } else if marks.soft > fill_seq {
-            COUNTERS.stale.bump();
             (Fate::Stale(Timestamp(marks.soft)), fill_seq)
         } else {
             (Fate::Live, looked)

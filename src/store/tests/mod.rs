@@ -2,6 +2,7 @@
 
 mod bodies;
 mod keeping;
+mod survey;
 mod tiers;
 
 use std::future::poll_fn;

@@ -6,25 +6,25 @@ use super::*;
 use crate::store::disk::Disks;
 
 /// A store over a disk that keeps everything.
-fn tiers(memory: u64) -> (Arc<Store>, Clock, tempfile::TempDir) {
+pub(super) fn tiers(memory: u64) -> (Arc<Store>, Clock, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = over(memory, folder.path());
     (store, clock, folder)
 }
 
-fn over(memory: u64, folder: &Path) -> (Arc<Store>, Clock) {
+pub(super) fn over(memory: u64, folder: &Path) -> (Arc<Store>, Clock) {
     let clock = Clock::manual(Timestamp::from_seconds(1_000_000));
     let disk = Disk { path: folder.to_owned(), size: Size::mib(256) };
     let settings = Settings { disks: vec![disk], ..settings(memory) };
     (Store::open(settings, clock.clone(), folder, Arc::new(disk::Files)).unwrap(), clock)
 }
 
-fn disks(store: &Store) -> &Arc<Disks> {
+pub(super) fn disks(store: &Store) -> &Arc<Disks> {
     &store.lower.as_ref().unwrap().disks
 }
 
 /// Moves all of the window on, and waits until it is on disk.
-async fn age(store: &Store, clock: &Clock) {
+pub(super) async fn age(store: &Store, clock: &Clock) {
     clock.advance(Duration::from_secs(61));
     store.sweep();
     disks(store).flush().await;

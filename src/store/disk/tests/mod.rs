@@ -8,6 +8,7 @@ mod ghosts;
 mod index;
 mod keeping;
 mod policy;
+mod walk;
 mod worth;
 
 use std::path::Path;
