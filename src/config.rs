@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::image::workers;
-use crate::serve::rules;
+use crate::serve::{rules, warm};
 use crate::setting::Complaint;
 use crate::site::Diagnostic;
 use crate::{admin, fill, geo, listen, site, store, telemetry, upstream, usage};
@@ -39,6 +39,8 @@ pub struct NodeConfig {
     pub geo: geo::Settings,
     /// What image work may cost.
     pub images: workers::Settings,
+    /// What jobs that fill the cache may cost.
+    pub warm: warm::Settings,
     /// What the node tells of itself.
     pub telemetry: telemetry::Settings,
     /// What is counted for bills.
@@ -62,6 +64,7 @@ impl Default for NodeConfig {
             rules: rules::Settings::default(),
             geo: geo::Settings::default(),
             images: workers::Settings::default(),
+            warm: warm::Settings::default(),
             telemetry: telemetry::Settings::default(),
             usage: usage::Settings::default(),
             sites: site::Settings::default(),
@@ -152,6 +155,7 @@ impl NodeConfig {
             ("rules", self.rules.validate()),
             ("geo", self.geo.validate()),
             ("images", self.images.validate()),
+            ("warm", self.warm.validate()),
             ("telemetry", self.telemetry.validate()),
             ("usage", self.usage.validate()),
             ("sites", self.sites.validate()),

@@ -22,7 +22,7 @@ use crate::admin::ledger::{self, BODY_MOST};
 use crate::admin::problem::{Problem, Shown};
 use crate::admin::{
     Admin, NodeOrder, PlanAnswer, ReloadAnswer, aliases, health, issue, orders, parts, sites,
-    surveys, usage, watching,
+    surveys, usage, warm, watching,
 };
 use crate::telemetry::metrics::CONTENT_TYPE;
 
@@ -56,6 +56,9 @@ fn described() -> OpenApiRouter<Arc<Admin>> {
     .routes(routes!(orders::explain))
     .routes(routes!(orders::purge))
     .routes(routes!(surveys::progress, surveys::cancel))
+    .routes(routes!(warm::begin, warm::list))
+    .routes(routes!(warm::progress, warm::cancel))
+    .routes(routes!(warm::results))
     .routes(routes!(orders::objects))
     .routes(routes!(plan))
     .routes(routes!(health::health))

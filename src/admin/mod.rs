@@ -26,6 +26,7 @@ mod take;
 mod token;
 mod tokens;
 mod usage;
+mod warm;
 mod watching;
 
 use std::net::SocketAddr;

@@ -23,6 +23,7 @@ mod tail;
 mod token;
 mod top;
 mod usage;
+mod warm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +60,8 @@ enum Verb {
     Inspect(inspect::Arguments),
     /// Make stored responses stale or gone: URLs, what has a tag, or everything.
     Purge(purge::Arguments),
+    /// Fetch URLs into the cache of a running node before clients ask.
+    Warm(warm::Arguments),
     /// Show, make, change, take away and bring back sites of a running node.
     #[command(subcommand)]
     Sites(sites::Verb),
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Inspect(arguments) => inspect::run(arguments),
         Verb::Purge(arguments) => purge::run(arguments),
+        Verb::Warm(arguments) => warm::run(arguments),
         Verb::Sites(verb) => sites::run(verb),
         Verb::Plan(arguments) => plan::run(&arguments),
         Verb::Top(arguments) => top::run(&arguments),

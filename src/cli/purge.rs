@@ -1,6 +1,6 @@
 //! `brink purge`: tells a running node what must not be served any more as it is.
 
-use crate::cli::{COULD_NOT_RUN, Reach, survey};
+use crate::cli::{COULD_NOT_RUN, Reach, ended, survey, warm};
 
 /// What `brink purge` understands.
 #[derive(clap::Args)]
@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// the URLs. Waits until all that is stored is looked at.
     #[arg(long)]
     dry_run: bool,
+    /// Fetch the `--url`s again at once, and wait until they are there.
+    #[arg(long, requires = "url", conflicts_with = "dry_run")]
+    refill: bool,
     #[command(flatten)]
     reach: Reach,
 }
@@ -67,6 +70,7 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
         "all": arguments.all,
         "mode": if arguments.hard { "hard" } else { "soft" },
         "dry_run": arguments.dry_run,
+        "refill": arguments.refill,
     });
     let became = if arguments.hard { "gone" } else { "stale" };
     if arguments.dry_run {
@@ -89,5 +93,8 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
         };
         println!("{became}: {what}, number {}", answer["seq"]);
     }
-    0
+    match answer["warm"].as_u64() {
+        Some(job) => ended(warm::follow(&arguments.reach, job)),
+        None => 0,
+    }
 }

@@ -105,6 +105,11 @@ impl std::error::Error for BodyError {
 }
 
 impl Body {
+    /// No body: of a request that the node makes itself.
+    pub fn empty() -> Body {
+        Body { live: None, received: 0 }
+    }
+
     /// A body of an HTTP/1 request; `uninvited` if the client expects `100 Continue`.
     pub(super) fn http1(
         incoming: Incoming,

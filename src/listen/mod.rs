@@ -10,7 +10,7 @@
 //! timeouts and the end of each connection, since hyper leaves most of them to its user.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -115,6 +115,22 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// No connection at all: what requests have that the node makes itself, of nobody in particular.
+    pub fn none(settings: Arc<Settings>) -> Arc<Connection> {
+        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Arc::new(Connection {
+            peer: nobody,
+            local: nobody,
+            balancer: None,
+            tls: None,
+            http2: false,
+            settings,
+            drain: Drain::new().watch(),
+            activity: Arc::default(),
+            interim: None,
+        })
+    }
+
     /// `https` or `http`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }

@@ -33,7 +33,7 @@ use crate::node::serving::ServingThread;
 use crate::serve::Serve;
 use crate::serve::images::Workshop;
 use crate::serve::purge::{Pace, Surveys};
-use crate::serve::rules;
+use crate::serve::{rules, warm};
 use crate::site::{LastGood, Sites, Source, Surroundings};
 use crate::store::{self, Store};
 use crate::telemetry::{AccessLog, Registry, Watch};
@@ -69,6 +69,7 @@ pub struct Node {
     orders: mpsc::Receiver<NodeOrder>,
     order: mpsc::Sender<NodeOrder>,
     fortune: Arc<metrics::Fortune>,
+    warm: warm::Runner,
 }
 
 impl Node {
@@ -119,11 +120,15 @@ impl Node {
             customer_purge_rate: config.admin.purge_rate,
             audit: open_audit(&config, &clock)?,
             surveys: Surveys::default(),
+            warm: warm::Desk::new(config.warm.clone()),
         });
         let sni = sni(&config, source.sites())?;
         let (order, orders) = mpsc::channel(ORDERS_WAITING);
         let fortune = Arc::new(metrics::Fortune::new(&report));
+        let warm = warm::start(&serve, limits.load_full())
+            .map_err(|error| format!("cannot start the thread that warms: {error}"))?;
         let mut node = Node {
+            warm,
             admission: Admission::new(config.listen.max_connections),
             threads: start_threads(config.serving_threads())?,
             open: HashMap::new(),
@@ -234,6 +239,7 @@ impl Node {
         if left > 0 {
             tracing::warn!(connections = left, "cut off at the end of the drain");
         }
+        self.warm.stop();
         for thread in self.threads.drain(..) {
             thread.end();
         }

@@ -114,6 +114,9 @@ impl From<&Fault> for Refusal {
 /// Makes the response of a refusal and notes it for the log.
 pub fn answer(name: &str, exchange: &mut Exchange, refusal: Refusal) -> Response<Body> {
     exchange.wish.refused(&refusal);
+    if let Some(inner) = &mut exchange.inner {
+        inner.refused = Some(refusal.message.clone());
+    }
     let error_id = exchange.request_id.to_str().unwrap_or_default().to_owned();
     let style = match exchange.identity.as_ref() {
         _ if refusal.json => Errors::Json,

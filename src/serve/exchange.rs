@@ -1,11 +1,13 @@
 //! What is known about the request at hand: owned by its task, then by the response's body, never
 //! shared. It is boxed once, and whoever drops it settles the request ([`super::settle`]).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body::Body as _;
+use tokio::sync::oneshot;
 
 use crate::cache::Reason;
 use crate::clock::Timestamp;
@@ -16,6 +18,7 @@ use crate::serve::Serve;
 use crate::serve::identify::{Identity, Memory};
 use crate::serve::pages::Wish;
 use crate::serve::rules::Ruled;
+use crate::site::Side;
 use crate::store::Ahead;
 use crate::telemetry::{Details, Ended, Origin, Outcome, Record, Tier, traffic};
 use crate::upstream::{Fault, Scheme};
@@ -49,6 +52,32 @@ pub struct Exchange {
     pub ruled: Option<Box<Ruled>>,
     /// What the site's own pages for errors need to know.
     pub wish: Wish,
+    /// What the node wants that asks itself; none where a client asks.
+    pub inner: Option<Box<Inner>>,
+}
+
+/// A request that the node makes itself. It is no client's: neither logged, nor billed, nor counted
+/// with theirs, nor held back to a rate. What it costs the origin is counted and billed as ever.
+pub struct Inner {
+    /// What a client would have spoken.
+    pub scheme: Scheme,
+    /// Whose rules it gets.
+    pub side: Side,
+    /// Why it was refused, if it was.
+    pub refused: Option<Cow<'static, str>>,
+    /// Who is told what came of it.
+    pub asker: oneshot::Sender<Told>,
+}
+
+/// What came of a request that the node made itself.
+#[derive(Debug)]
+pub struct Told {
+    /// All that is known of how it went.
+    pub outcome: Outcome,
+    /// Why it was refused, if it was.
+    pub refused: Option<Cow<'static, str>>,
+    /// Why the origin did not answer it, a word of RFC 9209.
+    pub fault: Option<&'static str>,
 }
 
 impl Exchange {
@@ -97,7 +126,16 @@ impl Exchange {
             instead_of: None,
             ruled: None,
             wish: Wish::default(),
+            inner: None,
         })
+    }
+
+    /// Ends a request of the node's own.
+    pub(super) fn tell(&mut self, inner: Inner) {
+        let outcome = std::mem::take(&mut self.record.outcome);
+        let fault = self.record.origin.as_ref().and_then(|origin| origin.fault);
+        // Whoever asked may have given up.
+        let _ = inner.asker.send(Told { outcome, refused: inner.refused, fault });
     }
 
     /// Notes the status that the origin gave what is sent, whenever that was.
@@ -109,7 +147,11 @@ impl Exchange {
 
     /// What the client spoke.
     pub fn scheme(&self) -> Scheme {
-        if self.connection.tls.is_some() { Scheme::Https } else { Scheme::Http }
+        match &self.inner {
+            Some(inner) => inner.scheme,
+            None if self.connection.tls.is_some() => Scheme::Https,
+            None => Scheme::Http,
+        }
     }
 
     /// Notes the hash of the key that the cache was asked under.

@@ -52,9 +52,12 @@ fn request_headers(serve: &Serve, exchange: &Exchange, asked: &Asked) -> HeaderM
     if let Some(capability) = &*CAPABILITY {
         headers.append(surrogate_control::SURROGATE_CAPABILITY, capability.clone());
     }
-    let client = exchange.connection.peer.ip();
-    let identity = &asked.identity;
-    name_the_client(&mut headers, client, identity.authority.as_str(), identity.scheme.as_str());
+    let (identity, scheme) = (&asked.identity, asked.identity.scheme.as_str());
+    headers.insert(forwarded::X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    if exchange.inner.is_none() {
+        let client = exchange.connection.peer.ip();
+        name_the_client(&mut headers, client, identity.authority.as_str(), scheme);
+    }
     match &serve.via {
         Some(value) if head.version == Version::HTTP_11 => {
             headers.append(header::VIA, value.clone());
@@ -78,7 +81,6 @@ fn passes(name: &HeaderName, safe: bool) -> bool {
 
 /// F18: the client's address in each form that origins look for, and RFC 7239's.
 fn name_the_client(headers: &mut HeaderMap, client: IpAddr, host: &str, scheme: &'static str) {
-    headers.insert(forwarded::X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     let Some(client) = Client::new(client, host, scheme) else { return };
     for name in forwarded::ADDRESS {
         headers.insert(name, client.address.clone());

@@ -40,6 +40,7 @@ mod sent;
 mod settle;
 mod slices;
 mod tunnel;
+pub mod warm;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -101,6 +102,8 @@ pub struct Serve {
     pub customer_purge_rate: u32,
     /// Where orders are noted.
     pub audit: Arc<Audit>,
+    /// Jobs that fill the cache.
+    pub warm: warm::Desk,
     /// Dry runs of purges.
     pub surveys: purge::Surveys,
 }
@@ -215,6 +218,11 @@ impl Serve {
             Finding::Usable(entry, judgement) => {
                 let rescue = slices::rescue(self, exchange, asked, plan, &entry);
                 Ok(Obtained::stored(entry, judgement).rescued_by(rescue))
+            }
+            // Who wants it to be fresh waits for it.
+            Finding::Refreshable(entry, _) if exchange.inner.is_some() => {
+                Box::pin(miss::fetch(self, exchange, asked, plan, Reason::Expired, Some(entry)))
+                    .await
             }
             Finding::Refreshable(entry, judgement) => {
                 miss::refresh(self, exchange, asked, plan, &entry);

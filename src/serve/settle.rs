@@ -3,7 +3,8 @@
 //! It happens when the response's body is gone, whichever way that came about, so that the line
 //! tells the bytes that really left. A client that goes away before its answer begins drops the
 //! exchange: that is its end. Only this file writes the access log,
-//! and what it says there is what is billed.
+//! and what it says there is what is billed. What the node asks of
+//! itself is told to whoever asked, and is in neither.
 
 use std::sync::Arc;
 
@@ -50,6 +51,9 @@ impl Drop for Exchange {
         outcome.duration = self.started.elapsed();
         if outcome.ended == Ended::Whole {
             outcome.first_byte.get_or_insert(outcome.duration);
+        }
+        if let Some(inner) = self.inner.take() {
+            return self.tell(*inner);
         }
         traffic::count(&self.record.outcome);
         self.memory.log.write(&self.record);

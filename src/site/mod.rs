@@ -42,7 +42,7 @@ pub use host::display as display_host;
 pub use last_good::{KeptSet, LastGood, Revision, StateError};
 pub use pages::{ErrorPages, Instead, Pages, Source as ErrorSource};
 pub use preset::Preset;
-pub use release::{Chosen, LONGEST_TEST, Release, Rules, TEST_HEADER};
+pub use release::{Chosen, LONGEST_TEST, Release, Rules, Side, TEST_HEADER};
 pub use report::{Refusal, Report, Trouble};
 pub use respond::{Errors, Respond};
 pub use settings::Settings;

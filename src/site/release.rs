@@ -163,6 +163,15 @@ pub struct Chosen<'a> {
     pub on_trial: Option<&'a str>,
 }
 
+/// One of the two sets of rules that clients may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The document's own.
+    Document,
+    /// That of the others, while not all get the document's; else the document's all the same.
+    Before,
+}
+
 impl Rules {
     /// The sets of a document, with what the node kept of earlier ones.
     ///
@@ -216,11 +225,32 @@ impl Rules {
     /// The rules for a client.
     pub fn of(&self, client: IpAddr) -> Chosen<'_> {
         match &self.before {
-            None => Chosen { program: self.own.program.as_ref(), on_trial: None },
-            Some(_) if share(&self.own.name, client) < u32::from(self.percent) => {
+            Some(_) if share(&self.own.name, client) >= u32::from(self.percent) => {
+                self.on(Side::Before)
+            }
+            _ => self.on(Side::Document),
+        }
+    }
+
+    /// The rules of one side.
+    pub fn on(&self, side: Side) -> Chosen<'_> {
+        match (&self.before, side) {
+            (None, _) => Chosen { program: self.own.program.as_ref(), on_trial: None },
+            (Some(_), Side::Document) => {
                 Chosen { program: self.own.program.as_ref(), on_trial: Some(&self.own.name) }
             }
-            Some(before) => Chosen { program: before.program.as_ref(), on_trial: None },
+            (Some(before), Side::Before) => {
+                Chosen { program: before.program.as_ref(), on_trial: None }
+            }
+        }
+    }
+
+    /// The sides that clients are on.
+    pub fn sides(&self) -> &'static [Side] {
+        match (&self.before, self.percent) {
+            (None, _) => &[Side::Document],
+            (Some(_), 0) => &[Side::Before],
+            (Some(_), _) => &[Side::Document, Side::Before],
         }
     }
 

@@ -47,3 +47,4 @@ mod tls;
 mod unkeyed;
 mod upgrade;
 mod usage;
+mod warm;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::serve::Serve;
+use crate::serve::warm::{Job, WarmError, WarmOrder};
 use crate::site::Customers;
 use crate::store::rules::{Mode, Scope};
 use crate::telemetry::Histogram;
@@ -43,6 +44,8 @@ pub struct PurgeOrder {
     pub site: Option<String>,
     /// Everything of every site.
     pub all: bool,
+    /// Whether the `urls` are fetched again at once; the answer names the job.
+    pub refill: bool,
     /// `soft`, if it is not said: the origin is asked whether it still holds. `hard`: it is gone.
     pub mode: PurgeMode,
     /// Purge nothing: count what would be purged.
@@ -63,6 +66,9 @@ pub enum PurgeMode {
 /// What was purged.
 #[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 pub struct Purged {
+    /// Number of the job that fetches what was purged, if that was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm: Option<u64>,
     /// Number of the purge: all that was asked of origins before is what it is about.
     pub seq: u64,
     /// What became of it.
@@ -141,7 +147,16 @@ impl Serve {
         let (kind, count) = order.kind().map_err(PurgeError::Order)?;
         let scopes = self.scopes(order, whose).map_err(PurgeError::Order)?;
         self.admits(whose, count)?;
-        self.purge_scopes(&scopes, order.mode, (kind, count)).await
+        // It must be able to begin before anything is purged.
+        let job = order.refill.then(|| self.prepare_refill(order, whose)).transpose()?;
+        let purged = self.purge_scopes(&scopes, order.mode, (kind, count)).await;
+        let Some(job) = job else { return purged };
+        let id = job.progress().id;
+        if purged.is_err() {
+            job.cancel();
+        }
+        self.begin_warm(job);
+        purged.map(|purged| Purged { warm: Some(id), ..purged })
     }
 
     /// Whether a URL can be purged for a customer.
@@ -169,7 +184,22 @@ impl Serve {
             seconds.observe(started.elapsed());
         }
         tracing::info!(seq, kind, count, ?mode, "purged");
-        Ok(Purged { seq, mode, kind, count })
+        Ok(Purged { warm: None, seq, mode, kind, count })
+    }
+
+    fn prepare_refill(
+        &self,
+        order: &PurgeOrder,
+        whose: &Customers,
+    ) -> Result<Arc<Job>, PurgeError> {
+        if order.urls.is_empty() {
+            return Err(PurgeError::Order("`refill` fetches the `urls` that are purged".into()));
+        }
+        let warm = WarmOrder { urls: order.urls.clone(), ..WarmOrder::default() };
+        self.prepare_warm(&warm, whose).map_err(|error| match error {
+            WarmError::Order(why) => PurgeError::Order(why),
+            WarmError::Busy(why) => PurgeError::Order(format!("nothing is purged: {why}")),
+        })
     }
 
     /// Whether a customer may purge so much now.

@@ -242,6 +242,18 @@ impl Serve {
         Asked::new(identity, head, present, None).map_err(refused)
     }
 
+    /// The site of a URL.
+    ///
+    /// # Errors
+    /// It is no URL, or no site has its host, or somebody else's.
+    pub(in crate::serve) fn site_of_url(
+        &self,
+        url: &str,
+        whose: &Customers,
+    ) -> Result<Arc<Site>, String> {
+        self.asked(url, whose).map(|asked| Arc::clone(&asked.identity.site))
+    }
+
     fn site_of(&self, host: &str, whose: &Customers) -> Result<Arc<Site>, String> {
         match self.sites.find(&canonical_host(host)) {
             Ok(Some(site)) if whose.owns(site.document.customer.as_deref()) => Ok(site),

@@ -37,7 +37,7 @@ use crate::serve::exchange::Exchange;
 use crate::serve::identify::Identity;
 use crate::serve::pace::Pace;
 use crate::serve::sent::Sent;
-use crate::site::{Chosen, Site, TEST_HEADER};
+use crate::site::{Chosen, Side, Site, TEST_HEADER};
 use crate::telemetry::Tier;
 
 pub use bench::Bench;
@@ -82,8 +82,17 @@ struct Lot<'a> {
 
 impl<'a> Lot<'a> {
     /// What a client gets of a site's rules. The token of a tester ends here.
-    fn draw(bench: &Bench, site: &'a Site, client: IpAddr, headers: &mut HeaderMap) -> Lot<'a> {
-        let Chosen { program, on_trial } = site.rules.of(client);
+    fn draw(
+        bench: &Bench,
+        site: &'a Site,
+        client: IpAddr,
+        side: Option<Side>,
+        headers: &mut HeaderMap,
+    ) -> Lot<'a> {
+        let Chosen { program, on_trial } = match side {
+            Some(side) => site.rules.on(side),
+            None => site.rules.of(client),
+        };
         let mut tester = false;
         if site.rules.takes_tokens()
             && let Some(token) = headers.remove(&*TEST_HEADER)
@@ -135,7 +144,8 @@ pub fn on_request(
     (head, present, sent): (&mut Parts, &mut Present, &mut Sent),
 ) -> Result<Course, Refusal> {
     let client = Client::of(exchange, &serve.geo);
-    let lot = Lot::draw(&serve.rules, &identity.site, client.address, &mut head.headers);
+    let side = exchange.inner.as_ref().map(|inner| inner.side);
+    let lot = Lot::draw(&serve.rules, &identity.site, client.address, side, &mut head.headers);
     if lot.is_idle() {
         return Ok(Course::On(None));
     }
@@ -224,7 +234,7 @@ pub fn on_response(
     };
     let Some(later) = later.filter(is_due) else {
         effects::edit(response.headers_mut(), edits);
-        response.body_mut().pace(pace);
+        hold_back(exchange, &mut response, pace);
         return response;
     };
     effects::edit(response.headers_mut(), edits.iter().cloned());
@@ -244,8 +254,15 @@ pub fn on_response(
         effects::edit(response.headers_mut(), edits);
         break;
     }
-    response.body_mut().pace(pace);
+    hold_back(exchange, &mut response, pace);
     response
+}
+
+/// Holds the body back to a rate; what the node asks itself goes as fast as it can.
+fn hold_back(exchange: &Exchange, response: &mut Response<Body>, pace: Pace) {
+    if exchange.inner.is_none() {
+        response.body_mut().pace(pace);
+    }
 }
 
 /// An answer of a rule, with what every answer of ours has.

@@ -47,7 +47,7 @@ pub fn explain<'a>(
     told: &mut Vec<RuleTold>,
 ) -> Explained<'a> {
     let (bench, site) = (&*serve.rules, &identity.site);
-    let mut lot = Lot::draw(bench, site, client.address, &mut head.headers);
+    let mut lot = Lot::draw(bench, site, client.address, None, &mut head.headers);
     let outcome =
         lot.evaluate(bench, Phase::Request, &View::of(client, identity, head, None), true);
     tell(&lot, Phase::Request, &outcome, told);
