@@ -79,9 +79,9 @@ pub struct Amount {
 /// How far one tier was gone through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
-    /// Entries, or records, that were passed.
+    /// URLs that were passed.
     pub passed: u64,
-    /// How many there were at the start.
+    /// How many there were at the start; of a disk's, about.
     pub total: u64,
     /// What was found there and nowhere before.
     pub found: Amount,
@@ -129,8 +129,12 @@ impl Found {
                 responses: memory.responses + disk.responses,
                 bytes: memory.bytes + disk.bytes,
             },
-            // What is in memory has its copy on disk, or will have: nothing more is known.
-            (Some(memory), None) => memory,
+            // The disks have a copy of most of what is in memory, and the rest of them is like it.
+            (Some(memory), None) => {
+                let rest = self.on_disk.total.saturating_sub(self.in_memory.total);
+                let whole = self.in_memory.total.max(1);
+                memory.scaled((whole + rest) as f64 / whole as f64)
+            }
             (None, disk) => disk.unwrap_or_default(),
         }
     }

@@ -9,11 +9,15 @@ use std::hint;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread;
 
+use super::Kind;
 use super::name::{Name, mix};
 use super::slot::{MOST, Slot};
 
 /// Slots in a bucket.
 const WAYS: usize = 4;
+
+/// Buckets that tell about all.
+const SAMPLED: usize = 4096;
 
 /// A cache line of slots.
 #[derive(Debug, Default)]
@@ -89,6 +93,23 @@ impl Slots {
     pub(super) fn held_by_all(&self) -> (u64, u64) {
         let each = (0..self.live.len() as u32).map(|segment| self.held(segment));
         each.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// About how many of the live records are URLs: told by some of the buckets, all of them if there
+    /// are few.
+    pub(super) fn urls(&self) -> u64 {
+        let stride = self.buckets.len().div_ceil(SAMPLED).max(1);
+        let (mut urls, mut all) = (0u64, 0u64);
+        for bucket in self.buckets.iter().step_by(stride).map(Bucket::lock) {
+            for (_, slot) in (0..WAYS).filter_map(|way| bucket.get(way)) {
+                if self.is_alive(&slot) {
+                    all += 1;
+                    urls += u64::from(slot.kind == Kind::Meta);
+                }
+            }
+        }
+        let (records, _) = self.held_by_all();
+        (u128::from(records) * u128::from(urls) / u128::from(all.max(1))) as u64
     }
 
     /// Bytes of memory of the table.

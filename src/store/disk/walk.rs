@@ -34,7 +34,7 @@ pub struct Walk {
     wanted: Wanted,
     disk: usize,
     place: Place,
-    /// Records that each disk had at the start.
+    /// About how many URLs each disk had at the start.
     totals: Vec<u64>,
     /// Those passed on this disk, and on all.
     here: u64,
@@ -74,7 +74,8 @@ struct Stretch {
 impl Disks {
     /// A walk past all records of URLs of the sites that are wanted.
     pub fn walk(self: &Arc<Self>, wanted: Wanted) -> Walk {
-        let totals = self.figures().iter().map(|disk| disk.records).collect();
+        let urls = |disk: &Arc<Disk>| disk.readable().map_or(0, |volume| volume.slots.urls());
+        let totals = self.disks.iter().map(urls).collect();
         let (disks, place) = (self.clone(), Place::Start);
         Walk { disks, wanted, disk: 0, place, totals, here: 0, looked: 0, missed: 0 }
     }
@@ -117,12 +118,12 @@ impl Walk {
         (self.disk, self.place, self.here) = (self.disk + 1, Place::Start, 0);
     }
 
-    /// Records that there were when it began, those of bodies with them.
+    /// About how many URLs there were when it began.
     pub fn total(&self) -> u64 {
         self.totals.iter().sum()
     }
 
-    /// Records that it has passed.
+    /// URLs that it has passed.
     pub fn looked(&self) -> u64 {
         self.looked
     }
@@ -192,7 +193,7 @@ impl Disk {
         if (slot.segment, slot.offset) != (life.number, entry.offset) {
             return;
         }
-        stretch.looked += 1;
+        stretch.looked += u64::from(slot.kind == Kind::Meta);
         if !is_wanted(&slot, wanted) || known.contains(&entry.name) {
             return;
         }

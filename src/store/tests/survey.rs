@@ -172,7 +172,7 @@ fn an_estimate_goes_by_the_share_that_was_looked_at() {
     let mut found = Found { in_memory: looked(50, 200, amount(10, 1000)), ..Found::default() };
     assert_eq!((found.share(), found.estimate()), (0.25, amount(40, 4000)));
     found.on_disk = looked(0, 600, amount(0, 0));
-    assert_eq!((found.share(), found.estimate()), (0.0625, amount(40, 4000)));
+    assert_eq!((found.share(), found.estimate()), (0.0625, amount(120, 12_000)));
     found.in_memory = looked(200, 200, amount(40, 4000));
     found.on_disk = looked(300, 600, amount(7, 70));
     assert_eq!((found.share(), found.estimate()), (0.625, amount(54, 4140)));
