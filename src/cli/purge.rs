@@ -89,6 +89,8 @@ pub(crate) fn run(arguments: Arguments) -> u8 {
         let kind = answer["kind"].as_str().unwrap_or_default();
         let what = match kind {
             "all" => "everything".to_owned(),
+            "prefixes" if answer["count"] == 1 => "1 prefix".to_owned(),
+            kind if answer["count"] == 1 => format!("1 {}", kind.trim_end_matches('s')),
             kind => format!("{} {kind}", answer["count"]),
         };
         println!("{became}: {what}, number {}", answer["seq"]);

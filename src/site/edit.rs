@@ -127,6 +127,7 @@ impl Source {
             None if entry.is_none() => return Err(Refused::Missing),
             None => (Vec::new(), vec![name.clone()], None),
             Some(text) => {
+                self.check_size(&name, text)?;
                 let before = entry.filter(|entry| !entry.failed());
                 self.check_customer(&name, text, entry, &change.whose)?;
                 let (entry, set) = self.judge(&name, text, before).map_err(Refused::Document)?;
@@ -211,15 +212,6 @@ impl Source {
         Ok(planned)
     }
 
-    /// What a site's file holds, if it is something else than what is served.
-    pub fn drift(&self, name: &str) -> Option<String> {
-        let entry = self.sites.snapshot().site(name).cloned();
-        self.check_drift(name, entry.as_ref(), None).err().map(|refused| match refused {
-            Refused::Drift(why) => why,
-            other => format!("{other:?}"),
-        })
-    }
-
     fn effective(&self, entry: &Entry) -> Option<String> {
         let file = self.sites.surroundings().file(&entry.name);
         Document::parse(&file, &entry.text).ok()?.effective().ok()
@@ -255,6 +247,17 @@ impl Source {
                 "leave it out, or ask the operator".into(),
             )),
         }
+    }
+
+    /// What is larger than a document may be could not be read again.
+    fn check_size(&self, name: &str, text: &str) -> Result<(), Refused> {
+        let most = self.settings.max_document.0;
+        if text.len() as u64 <= most {
+            return Ok(());
+        }
+        let why = format!("is larger than {most} bytes (`max_document`)");
+        let file = self.sites.surroundings().file(name);
+        Err(Refused::Document(vec![Diagnostic::whole_file(file, why)]))
     }
 
     fn check_drift(

@@ -148,6 +148,9 @@ async fn parts_of_a_document_change_and_the_rest_stays_as_it_is_written() {
     assert!(written.contains("# my comment") && written.contains("small = \"/fw/9\""), "{written}");
     let told = value(&send(&edge, &token, ("GET", "/v1/sites/a/images/presets"), &[], "").await);
     assert_eq!(told["presets"], json!({ "small": "/fw/9" }));
+    let huge = format!("{written}# {}", "x".repeat(1 << 20));
+    let refused = send(&edge, &token, ("PUT", "/v1/sites/a"), &[TOML], &huge).await;
+    assert!(refused.status == 422 && refused.text().contains("max_document"), "{}", refused.text());
     let small = ("DELETE", "/v1/sites/a/images/presets/small");
     for status in [200, 422] {
         assert_eq!(send(&edge, &token, small, &[], "").await.status, status);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -71,7 +72,8 @@ async fn take_jobs(serve: Arc<Serve>, limits: Arc<listen::Settings>) {
         tokio::spawn(async move {
             job.begins(serve.clock.now());
             if !job.is_cancelled() {
-                let run = Run { serve: &serve, job: &job, nobody: &nobody };
+                let run =
+                    Run { serve: &serve, job: &job, nobody: &nobody, full: AtomicBool::new(false) };
                 tokio::select! {
                     () = run.all() => {}
                     () = job.stop.notified() => {}
@@ -87,6 +89,8 @@ struct Run<'a> {
     serve: &'a Arc<Serve>,
     job: &'a Arc<Job>,
     nobody: &'a Arc<Connection>,
+    /// Whether no more requests may be added.
+    full: AtomicBool,
 }
 
 impl Run<'_> {
@@ -122,18 +126,19 @@ impl Run<'_> {
 
     /// Notes a URL with its variants; one that is nobody's, or too many, has failed already.
     fn wish(&self, url: &str, wishes: &mut VecDeque<(Wish, &'static [Side])>) {
+        if self.full.load(Ordering::Relaxed) {
+            return;
+        }
         match self.serve.site_of_url(url, &self.job.whose) {
             Err(why) => self.failed(url, "", why),
             Ok(site) => {
                 let new = self.job.plan.wishes(url, &site);
                 let most = u64::from(self.serve.warm.settings.requests);
                 if self.job.wanted() + new.len() as u64 > most {
-                    // Told once; what comes behind it is not even counted.
-                    if self.job.wanted() < most {
-                        self.job.wants(most - self.job.wanted());
-                        let why = format!("the job has more than {most} requests");
-                        self.job.is_done(failure(url, "", why));
-                    }
+                    let why = format!("from here on it is more than {most} requests");
+                    self.failed(url, "", why);
+                    // Told once.
+                    self.full.store(true, Ordering::Relaxed);
                     return;
                 }
                 self.job.wants(new.len() as u64);
@@ -145,6 +150,8 @@ impl Run<'_> {
     fn failed(&self, url: &str, variant: &str, why: String) {
         self.job.wants(1);
         self.job.is_done(failure(url, variant, why));
+        let most = u64::from(self.serve.warm.settings.requests);
+        self.full.fetch_or(self.job.wanted() > most, Ordering::Relaxed);
     }
 
     /// Makes the requests, so many at a time and in a second.
