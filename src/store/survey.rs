@@ -209,7 +209,7 @@ impl Survey {
     }
 }
 
-/// URLs that count already, by the hashes of their keys.
+/// URLs that are judged already, by the hashes of their keys.
 #[derive(Default)]
 struct Seen {
     hashes: HashSet<u64, RandomState>,
@@ -282,7 +282,8 @@ impl Store {
                 if let Some(key) = variants.first().map(|kept| kept.key()) {
                     let named: Vec<Named> =
                         variants.iter().filter_map(|kept| self.named(trial, &key, kept)).collect();
-                    if !named.is_empty() {
+                    // Also if it is not named: what is in memory is served, and not an older copy on disk.
+                    if trial.may_name(KeyRef::from(&key).site()) {
                         seen.add(hash);
                     }
                     survey.found.lock().add(&key, &named, false);

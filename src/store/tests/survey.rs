@@ -177,3 +177,23 @@ fn an_estimate_goes_by_the_share_that_was_looked_at() {
     found.on_disk = looked(300, 600, amount(7, 70));
     assert_eq!((found.share(), found.estimate()), (0.625, amount(54, 4140)));
 }
+
+#[tokio::test]
+async fn a_copy_on_disk_that_memory_has_a_newer_one_of_does_not_count() {
+    let (store, _folder) = filled().await;
+    let red = [Scope::Tag(Some(1), tags::hash(b"red"))];
+    assert_eq!(surveyed(&store, &red).await.all.responses, 3);
+    // Fetched again, without its tag.
+    let key = key_of(1, "/x/1");
+    let stored = response(&[("surrogate-key", "blue"), ("vary", "x-other")], Some(100));
+    let stored = Stored { fill_seq: store.purge_seq(), ..stored };
+    let (_, mut writer) = store.insert(incoming(&key, &HeaderMap::new(), stored));
+    write(&mut writer, bytes(0..100)).unwrap();
+    assert!(finish(writer).unwrap());
+    let before = states(&store).await;
+    let found = surveyed(&store, &red).await;
+    store.purge(&red, Mode::Hard).await.unwrap();
+    let after = states(&store).await;
+    assert_eq!(before[0] - after[0], found.all.responses, "{before:?} {after:?} {found:?}");
+    assert_eq!(found.all.responses, 2);
+}
