@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 examples="${1:-50}"
-target="${CARGO_TARGET_DIR:-target}"
+target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 
 if ! [ -x "$target/schemathesis/bin/schemathesis" ]; then
     python3 -m venv "$target/schemathesis"
@@ -17,8 +17,10 @@ if [ -z "${BRINK_BINARY:-}" ]; then
     cargo build --locked --bin brink
     BRINK_BINARY="$target/debug/brink"
 fi
+BRINK_BINARY="$(realpath "$BRINK_BINARY")"
 
 folder="$(mktemp -d)"
+cd "$folder" # the tester leaves notes where it is started
 mkdir "$folder/sites"
 for name in one two; do
     cat > "$folder/sites/$name.toml" <<END
