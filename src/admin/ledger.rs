@@ -110,8 +110,10 @@ async fn once(admin: &Admin, request: Request, next: Next) -> Response {
         let message = format!("an Idempotency-Key has 1 to {KEY_MOST} bytes");
         return Problem::new(StatusCode::BAD_REQUEST, message).into_response();
     }
-    let who = parts.extensions.get::<Caller>().map_or("", |caller| &caller.name);
-    let name = hash(&[who.as_bytes(), key]);
+    // Whoever signs is known only behind here, by that field.
+    let signature = parts.headers.get(header::AUTHORIZATION).map_or(&[][..], |it| it.as_bytes());
+    let caller = parts.extensions.get::<Caller>();
+    let name = hash(&[caller.map_or(signature, |caller| caller.name.as_bytes()), key]);
     let (method, target) = (parts.method.as_str(), parts.uri.to_string());
     let order = hash(&[method.as_bytes(), target.as_bytes(), &body]);
     let now = admin.serve.clock.now();

@@ -269,7 +269,12 @@ impl Source {
         let path = self.settings.folder.join(format!("{name}.toml"));
         let held = match read(&path, self.settings.max_document.0) {
             Ok(held) => held,
-            Err(diagnostic) => return Err(Refused::Drift(diagnostic.to_string())),
+            Err(diagnostic) => {
+                return Err(Refused::Drift(format!(
+                    "the site's file will not do: {}",
+                    diagnostic.message
+                )));
+            }
         };
         let same = held.as_deref() == entry.map(|entry| &*entry.text);
         if same || (held.is_some() && held.as_deref() == next) {
@@ -303,8 +308,10 @@ impl Source {
             }
             std::fs::File::open(folder)?.sync_all()
         };
-        let failed = |error| format!("{} could not be written: {error}", path.display());
-        write().map_err(|error| Refused::Failed(failed(error)))
+        write().map_err(|error| {
+            tracing::error!(%error, "{} could not be written", path.display());
+            Refused::Failed(format!("the site's file could not be written: {error}"))
+        })
     }
 }
 

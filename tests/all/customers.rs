@@ -76,6 +76,85 @@ async fn no_path_tells_or_changes_anything_of_another_customers_site() {
     assert!(edge.client().await.get("secret-host.test", "/").send().await.hit());
 }
 
+/// All that the shapes of other networks' APIs have, about a site that is not the caller's.
+const ALIASES: [(&str, &str, &str); 24] = [
+    ("GET", "/service", ""),
+    ("GET", "/service/secret-site", ""),
+    ("GET", "/service/secret-site/details", ""),
+    ("GET", "/service/secret-site/version", ""),
+    ("POST", "/service/secret-site/purge", r#"{"surrogate_keys": ["all"]}"#),
+    ("POST", "/service/secret-site/purge/all", ""),
+    ("POST", "/service/secret-site/purge_all", ""),
+    ("POST", "/purge/http://secret-host.test/", ""),
+    ("POST", "/purge/secret-host.test/", ""),
+    ("GET", "/tokens/self", ""),
+    ("GET", "/current_user", ""),
+    ("GET", "/current_customer", ""),
+    ("GET", "/client/v4/user/tokens/verify", ""),
+    ("GET", "/client/v4/zones", ""),
+    ("GET", "/client/v4/zones?name=secret-host.test", ""),
+    ("GET", "/client/v4/zones/secret-site", ""),
+    ("GET", "/client/v4/zones/secret-site/pagerules", ""),
+    ("GET", "/client/v4/zones/secret-site/settings/development_mode", ""),
+    ("POST", "/client/v4/zones/secret-site/purge_cache", r#"{"purge_everything": true}"#),
+    ("POST", "/client/v4/zones/mine/purge_cache", r#"{"files": ["http://secret-host.test/"]}"#),
+    ("POST", "/client/v4/zones/mine/purge_cache", r#"{"hosts": ["secret-host.test"]}"#),
+    ("POST", "/client/v4/zones/mine/purge_cache", r#"{"prefixes": ["secret-host.test/"]}"#),
+    ("POST", "/purge", r#"{"urls": "http://secret-host.test/"}"#),
+    ("POST", "/buckets/purge/batch", r#"{"source_url": "http://secret-host.test/*", "noif": 1}"#),
+];
+
+#[tokio::test]
+async fn no_alias_tells_or_purges_anything_of_another_customers_site() {
+    let origin = Origin::start().await;
+    origin.on("/", |_| {
+        let reply = Reply::ok("rival's words").header("Cache-Control", "max-age=600");
+        reply.header("Surrogate-Key", "all")
+    });
+    let edge = customers(&origin).await;
+    edge.client().await.get("secret-host.test", "/").send().await.whole(200);
+    let mine = token(&edge, "edit", Some("acme")).await;
+    for (method, target, body) in ALIASES {
+        let answer = send(&edge, &mine, (method, target), &[JSON], body).await;
+        let told = told(&answer.text()).replace(target, "").replace("http://secret-host.test/", "");
+        assert!(answer.status < 500, "{method} {target}: {} {told}", answer.status);
+        let silent = !told.contains("secret") && !told.contains("rival");
+        assert!(silent, "{method} {target}: {told}");
+        let hit = edge.client().await.get("secret-host.test", "/").send().await.hit();
+        assert!(hit, "{method} {target}: {told}");
+    }
+    // The same as the operator: it was no wrong shape that kept them from it.
+    let purges = ALIASES.iter().filter(|(method, ..)| *method == "POST");
+    for (method, target, body) in purges {
+        let answer = send(&edge, &operator(&edge), (method, target), &[JSON], body).await;
+        assert_eq!(answer.status, 200, "{method} {target}: {}", answer.text());
+        let hit = edge.client().await.get("secret-host.test", "/").send().await.hit();
+        assert!(!hit, "{method} {target} {body}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_customer_purges_at_its_rate_and_the_operator_at_any() {
+    let origin = Origin::start().await;
+    let edge = Edge::setup()
+        .site("mine", &format!("customer = \"acme\"\n{}", site(&["mine.test"], &origin, "")))
+        .admin("purge_rate = 2")
+        .start()
+        .await;
+    let (operator, mine) = (operator(&edge), token(&edge, "purge", Some("acme")).await);
+    let order = |count: usize| json!({ "urls": vec!["http://mine.test/"; count] }).to_string();
+    let purge = async |token: &str, count: usize| {
+        send(&edge, token, ("POST", "/v1/purge"), &[JSON], &order(count)).await
+    };
+    let refused = purge(&mine, 21).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("21 are more than 20"), "{}", refused.text());
+    assert_eq!(purge(&mine, 20).await.status, 200);
+    let refused = purge(&mine, 20).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "1".into()));
+    assert_eq!(purge(&operator, 1000).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_customer_changes_its_own_sites_within_bounds() {
     let origin = Origin::start().await;

@@ -22,6 +22,7 @@ pub struct Setup {
     state: PathBuf,
     descriptors: Option<u32>,
     listen: String,
+    admin_keys: String,
     more: String,
     allow: String,
     pub http: SocketAddr,
@@ -70,6 +71,12 @@ impl Setup {
         self
     }
 
+    /// Adds keys to the node file's `[admin]` table.
+    pub fn admin(mut self, keys: &str) -> Setup {
+        self.admin_keys += &format!("{keys}\n");
+        self
+    }
+
     /// Adds tables to the node file.
     pub fn node(mut self, text: &str) -> Setup {
         self.more += &format!("{text}\n");
@@ -101,8 +108,8 @@ impl Setup {
         let node = format!(
             "state_dir = {:?}\n[sites]\nfolder = \"{folder}/sites.d\"\n\
              [listen]\nhttp = [\"{http}\"]\nhttps = [\"{https}\"]\n{}\
-             [admin]\naddress = \"{admin}\"\n[upstream]\nallow_private = {}\n{}",
-            self.state, self.listen, self.allow, self.more
+             [admin]\naddress = \"{admin}\"\n{}[upstream]\nallow_private = {}\n{}",
+            self.state, self.listen, self.admin_keys, self.allow, self.more
         );
         fs::write(self.folder.path().join("node.toml"), node).unwrap();
         let Setup { folder, descriptors, .. } = self;
@@ -144,9 +151,10 @@ impl Edge {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("sites.d")).unwrap();
         let [http, https, admin] = free_addresses();
-        let (listen, more, allow) = (String::new(), String::new(), "[\"127.0.0.0/8\"]".into());
+        let (listen, admin_keys, more) = Default::default();
         let (state, descriptors) = (folder.path().join("state"), None);
-        Setup { folder, state, descriptors, listen, more, allow, http, https, admin }
+        let allow = "[\"127.0.0.0/8\"]".into();
+        Setup { folder, state, descriptors, listen, admin_keys, more, allow, http, https, admin }
     }
 
     /// A node with one site, `a.test`, with default settings before `origin`.

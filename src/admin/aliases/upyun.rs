@@ -19,7 +19,7 @@ use crate::admin::Admin;
 use crate::admin::access::{Caller, Read};
 use crate::admin::ledger::Noted;
 use crate::admin::tokens::hex;
-use crate::serve::purge::{PurgeMode, PurgeOrder};
+use crate::serve::purge::{MOST, PurgeMode, PurgeOrder};
 
 /// How far the Date of a signed request may be off.
 const SKEW: Duration = Duration::from_secs(30 * 60);
@@ -96,14 +96,17 @@ async fn field(request: Request) -> Result<String, String> {
 }
 
 /// The URLs of a field, one a line.
-fn lines(field: &str) -> Vec<String> {
+fn lines(field: &str) -> Result<Vec<String>, String> {
     let lines = field.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines
-        .map(|line| match line.contains("://") {
-            true => line.to_owned(),
-            false => format!("http://{line}"),
-        })
-        .collect()
+    let urls = lines.map(|line| match line.contains("://") {
+        true => line.to_owned(),
+        false => format!("http://{line}"),
+    });
+    let urls: Vec<String> = urls.take(MOST + 1).collect();
+    match urls.len() > MOST {
+        true => Err(format!("more than {MOST} lines, the most of one order")),
+        false => Ok(urls),
+    }
 }
 
 fn hard(urls: Vec<String>) -> PurgeOrder {
@@ -112,9 +115,14 @@ fn hard(urls: Vec<String>) -> PurgeOrder {
 
 /// Purges what of a list can be; tells of the rest, one by one.
 async fn by_token(admin: &Admin, caller: &Caller, field: &str, path: &str) -> Response {
-    let urls = lines(field);
-    let (good, bad): (Vec<String>, Vec<String>) =
-        urls.iter().cloned().partition(|url| admin.serve.can_purge(url, &caller.whose).is_ok());
+    let urls = match lines(field) {
+        Ok(urls) => urls,
+        Err(why) => return refused(Shape::Upyun, StatusCode::BAD_REQUEST, &why, path),
+    };
+    let own: Vec<bool> =
+        urls.iter().map(|url| admin.serve.can_purge(url, &caller.whose).is_ok()).collect();
+    let good: Vec<String> =
+        urls.iter().zip(&own).filter(|(_, own)| **own).map(|(url, _)| url.clone()).collect();
     let done = match good.is_empty() {
         true => Ok(None),
         false => purge(admin, caller, &hard(good)).await.map(Some),
@@ -126,11 +134,12 @@ async fn by_token(admin: &Admin, caller: &Caller, field: &str, path: &str) -> Re
     };
     let result: Vec<Value> = urls
         .iter()
-        .map(|url| match bad.contains(url) {
-            true => json!({ "url": url, "status": "不是您的域名", "code": 4, "task_id": "" }),
-            false => {
+        .zip(own)
+        .map(|(url, own)| match own {
+            true => {
                 json!({ "url": url, "status": "刷新成功", "code": 1, "task_id": seq.to_string() })
             }
+            false => json!({ "url": url, "status": "不是您的域名", "code": 4, "task_id": "" }),
         })
         .collect();
     (noted, said(json!({ "result": result }))).into_response()
@@ -163,7 +172,10 @@ async fn signed(admin: &Admin, headers: &HeaderMap, field: &str, path: &str) -> 
     if admin.entry(&caller, bucket).is_err() {
         return no("Bucket is not exists");
     }
-    let urls = lines(field);
+    let urls = match lines(field) {
+        Ok(urls) => urls,
+        Err(why) => return refused(Shape::Upyun, StatusCode::BAD_REQUEST, &why, path),
+    };
     let (good, bad): (Vec<String>, Vec<String>) =
         urls.into_iter().partition(|url| admin.serve.can_purge(url, &caller.whose).is_ok());
     let mut response = match good.is_empty() {
@@ -194,17 +206,19 @@ pub(super) async fn batch(
     uri: Uri,
     body: Bytes,
 ) -> Response {
+    let bad = |why: &str| refused(Shape::Upyun, StatusCode::BAD_REQUEST, why, uri.path());
     let batch: Batch = match serde_json::from_slice(&body) {
         Ok(batch) => batch,
-        Err(error) => {
-            let why = format!("the body is no order: {error}");
-            return refused(Shape::Upyun, StatusCode::BAD_REQUEST, &why, uri.path());
-        }
+        Err(error) => return bad(&format!("the body is no order: {error}")),
+    };
+    let lines = match lines(&batch.source_url) {
+        Ok(lines) => lines,
+        Err(why) => return bad(&why),
     };
     let gone = batch.noif == json!(1) || batch.noif == json!("1") || batch.noif == json!(true);
     let mode = if gone { PurgeMode::Hard } else { PurgeMode::Soft };
     let (mut told_of, mut notes) = (Vec::new(), Vec::new());
-    for line in lines(&batch.source_url) {
+    for line in lines {
         let rules = vec![line.clone()];
         let order = PurgeOrder { rules, mode, ..PurgeOrder::default() };
         let (status, code) = match purge(&admin, &caller, &order).await {

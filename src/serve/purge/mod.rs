@@ -205,6 +205,12 @@ impl Serve {
     /// Whether a customer may purge so much now.
     fn admits(&self, whose: &Customers, count: usize) -> Result<(), PurgeError> {
         let Customers::One(name) = whose else { return Ok(()) };
+        let most = pace::most_at_once(self.customer_purge_rate);
+        if count as u64 > most {
+            return Err(PurgeError::Order(format!(
+                "{count} are more than {most}, the most that a customer may purge at once"
+            )));
+        }
         let (payer, now) = (Payer::Customer(Arc::clone(name)), self.clock.now());
         match self.pace.admits(payer, self.customer_purge_rate, count as u64, now) {
             true => Ok(()),

@@ -31,11 +31,16 @@ const SAVED: u64 = 10;
 /// Payers that are remembered; those that were not heard of for long go first.
 const MOST: usize = 10_000;
 
+/// The most that can be ordered at once at a rate.
+pub(super) fn most_at_once(rate: u32) -> u64 {
+    u64::from(rate) * SAVED
+}
+
 impl Pace {
     /// Whether so many more may be ordered now, of `rate` a second; counts them.
     pub(super) fn admits(&self, payer: Payer, rate: u32, count: u64, now: Timestamp) -> bool {
+        let full = most_at_once(rate) * 1000;
         let (rate, now) = (u64::from(rate), now.0);
-        let full = rate * SAVED * 1000;
         let mut payers = self.0.lock();
         if payers.len() >= MOST {
             payers.retain(|_, bucket| now.saturating_sub(bucket.since) < SAVED * 1000);
