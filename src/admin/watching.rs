@@ -95,7 +95,7 @@ pub(super) async fn top(
         wanted.site.as_deref().is_none_or(|site| *hot.site == *site)
             && admin.sees(&caller, &hot.site)
     };
-    let first = admin.serve.watch.top().first(limit, order, is_wanted);
+    let first = admin.serve.watch.top().first(admin.serve.clock.now(), limit, order, is_wanted);
     let told = |hot: Hot| HotTold {
         site: hot.site.to_string(),
         url: hot.url.into(),

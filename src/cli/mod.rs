@@ -67,7 +67,7 @@ enum Verb {
     Sites(sites::Verb),
     /// Show what a reload would change.
     Plan(plan::Arguments),
-    /// Show which URLs are asked for, missed or sent most.
+    /// Show which URLs are asked for, missed or sent most of late: counts are halved every minute.
     Top(top::Arguments),
     /// Follow requests as they end, each as a line of JSON.
     Tail(tail::Arguments),

@@ -213,7 +213,9 @@ fn history(name: &str, reach: &Reach) -> Result<u8, String> {
             let at = it["at"].as_u64().map(|at| Timestamp(at).rfc3339());
             let who = it["who"].as_str().unwrap_or_default();
             let at = at.unwrap_or_else(|| "-".into());
-            format!("{:>5}  {at:<24}  {:>7} bytes  {who}\n", it["revision"], it["bytes"])
+            let [revision, bytes] =
+                ["revision", "bytes"].map(|number| it[number].as_u64().unwrap_or_default());
+            format!("{revision:>5}  {at:<24}  {bytes:>7} bytes  {who}\n")
         };
         answer["revisions"].as_array().into_iter().flatten().map(line).collect()
     }))

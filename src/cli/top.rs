@@ -57,7 +57,9 @@ fn table(answer: &Value) -> String {
     let line = |it: &Value| {
         let url: String =
             it["url"].as_str().unwrap_or_default().chars().filter(|it| !it.is_control()).collect();
-        format!("{:>10} {:>10} {:>14}  {url}\n", it["requests"], it["misses"], it["bytes"])
+        let [requests, misses, bytes] =
+            ["requests", "misses", "bytes"].map(|count| it[count].as_u64().unwrap_or_default());
+        format!("{requests:>10} {misses:>10} {bytes:>14}  {url}\n")
     };
     let lines = answer["urls"].as_array().into_iter().flatten().map(line);
     std::iter::once(head).chain(lines).collect()

@@ -90,16 +90,19 @@ impl Top {
         }
     }
 
-    /// The first by `order` of those that are wanted.
+    /// The first by `order` of those that are wanted, as they count now.
     pub fn first(
         &self,
+        now: Timestamp,
         count: usize,
         order: impl Fn(&Hot) -> u64,
         wanted: impl Fn(&Hot) -> bool,
     ) -> Vec<Hot> {
         let mut all = std::collections::HashMap::<u64, Hot>::new();
         for table in &self.tables {
-            for slot in table.lock().slots.iter().flatten().filter(|slot| wanted(&slot.hot)) {
+            let mut table = table.lock();
+            table.age(now);
+            for slot in table.slots.iter().flatten().filter(|slot| wanted(&slot.hot)) {
                 match all.get_mut(&slot.hash) {
                     None => drop(all.insert(slot.hash, slot.hot.clone())),
                     Some(hot) => {
@@ -207,7 +210,8 @@ mod tests {
                 }
             }
         }
-        let first = top.first(5, |hot| hot.requests, |_| true);
+        let now = Timestamp::from_seconds(600);
+        let first = top.first(now, 5, |hot| hot.requests, |_| true);
         let mut urls: Vec<_> = first.iter().map(|hot| &*hot.url).collect();
         urls.sort_unstable();
         let expected: Vec<_> = (0..5).map(|hot| format!("a.test/hot/{hot}?token=***")).collect();
@@ -215,7 +219,7 @@ mod tests {
         for hot in &first {
             assert!((15_000..=20_100).contains(&hot.requests), "{hot:?}");
         }
-        assert!(top.first(5, |hot| hot.requests, |hot| &*hot.site == "b").is_empty());
+        assert!(top.first(now, 5, |hot| hot.requests, |hot| &*hot.site == "b").is_empty());
     }
 
     #[test]
@@ -223,8 +227,17 @@ mod tests {
         let top = Top::new(&AccessLogSettings::default());
         (0..64).for_each(|_| top.count(&record("/old", 600)));
         (0..10).for_each(|_| top.count(&record("/new", 600 + 3 * HALVING)));
-        let first = top.first(9, |hot| hot.misses, |_| true);
-        let counts: Vec<_> = first.iter().map(|hot| (&*hot.url, hot.misses, hot.bytes)).collect();
-        assert_eq!(counts, [("a.test/new", 10, 100), ("a.test/old", 8, 80)]);
+        let counts = |minute| -> Vec<_> {
+            let now = Timestamp::from_seconds(600 + minute * HALVING);
+            let first = top.first(now, 9, |hot| hot.misses, |_| true);
+            first.iter().map(|hot| (hot.url.to_string(), hot.misses, hot.bytes)).collect()
+        };
+        let expected = |new, old| {
+            [("a.test/new".to_owned(), new, 10 * new), ("a.test/old".to_owned(), old, 10 * old)]
+        };
+        assert_eq!(counts(3), expected(10, 8));
+        // With time alone as with requests.
+        assert_eq!(counts(4), expected(5, 4));
+        assert!(counts(9).is_empty());
     }
 }

@@ -357,7 +357,10 @@ async fn what_is_hot_and_what_ends_can_be_looked_at() {
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        edge.client().await.get("mine.test", "/cold?token=abc").send().await;
+        // Often enough to be known still if a minute ends before the list is looked at.
+        for _ in 0..4 {
+            edge.client().await.get("mine.test", "/cold?token=abc").send().await;
+        }
     };
     let (told, ()) = tokio::join!(tail, ask);
     let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -368,17 +371,17 @@ async fn what_is_hot_and_what_ends_can_be_looked_at() {
 
     let (_, text) = command(&["top", "--json", "--socket", &socket]).await;
     let top: Value = serde_json::from_str(&text).unwrap();
-    let urls: Vec<_> = top["urls"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| (it["url"].as_str().unwrap(), it["requests"].as_u64().unwrap()))
-        .collect();
+    let urls: Vec<_> =
+        top["urls"].as_array().unwrap().iter().map(|it| it["url"].as_str().unwrap()).collect();
     assert_eq!(
-        urls[..2].iter().map(|it| it.0).collect::<std::collections::BTreeSet<_>>(),
+        urls[..2].iter().copied().collect::<std::collections::BTreeSet<_>>(),
         ["mine.test/hot", "secret-host.test/bad"].into()
     );
-    assert!(urls.contains(&("mine.test/cold?token=***", 1)), "{text}");
+    assert!(urls.contains(&"mine.test/cold?token=***"), "{text}");
+    let (_, table) = command(&["top", "--socket", &socket]).await;
+    let column = table.find("url\n").unwrap();
+    let told: Vec<_> = table.lines().skip(1).map(|line| &line[column..]).collect();
+    assert!(told.contains(&"mine.test/hot"), "{table}");
     let (_, text) =
         command(&["top", "--by", "misses", "--limit", "1", "--json", "--socket", &socket]).await;
     assert!(text.contains("secret-host.test/bad") && !text.contains("/hot"), "{text}");

@@ -39,6 +39,8 @@ pub(super) struct Resource {
     pub(super) content_type: &'static str,
     pub(super) cache_control: &'static str,
     pub(super) etag: Option<String>,
+    /// `Surrogate-Key`.
+    pub(super) tag: Option<&'static str>,
     /// `X-Body-SHA256`.
     pub(super) digest: Option<String>,
     pub(super) content: Content,
@@ -87,7 +89,7 @@ impl Resource {
         body: impl Into<Bytes>,
     ) -> Self {
         let content = Content::Whole(body.into());
-        Resource { content_type, cache_control, etag: None, digest: None, content }
+        Resource { content_type, cache_control, etag: None, tag: None, digest: None, content }
     }
 
     fn with_etag(mut self) -> Self {
@@ -112,6 +114,9 @@ impl Resource {
             set(header::ETAG, etag);
             set(header::ACCEPT_RANGES, "bytes");
         }
+        if let Some(tag) = self.tag {
+            set(HeaderName::from_static("surrogate-key"), tag);
+        }
         if let Some(digest) = &self.digest {
             set(HeaderName::from_static("x-body-sha256"), digest);
         }
@@ -123,10 +128,11 @@ pub(super) fn page() -> Resource {
     Resource::new("text/html; charset=utf-8", MINUTE, PAGE).with_etag()
 }
 
-/// A photograph, if there is one of that name.
+/// A photograph, if there is one of that name; all have one tag.
 pub(super) fn photo(name: &str) -> Option<Resource> {
     let (_, bytes) = PHOTOS.iter().find(|(known, _)| *known == name)?;
-    Some(Resource::new("image/jpeg", HOUR, Bytes::from_static(bytes)).with_etag())
+    let photo = Resource::new("image/jpeg", HOUR, Bytes::from_static(bytes)).with_etag();
+    Some(Resource { tag: Some("photos"), ..photo })
 }
 
 /// The time, fresh for two seconds, and usable for ten minutes while the origin fails.

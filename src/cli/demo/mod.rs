@@ -29,7 +29,7 @@ pub struct Addresses {
     pub certificate: PathBuf,
     /// How this program is called.
     pub program: String,
-    /// The node's admin socket, by which `explain` finds it.
+    /// The node's admin socket, by which the commands find it.
     pub socket: PathBuf,
 }
 
@@ -64,10 +64,11 @@ pub fn site_document(origin: SocketAddr, certificate: &certificate::Files) -> St
     )
 }
 
-/// What to print when everything runs: where it is, and seven commands that each show one thing.
+/// What to print when everything runs: where it is, and nine commands that each show one thing.
 pub fn intro(addresses: &Addresses) -> String {
     let Addresses { http, https, admin, origin, certificate, program, socket } = addresses;
     let (certificate, tls_port) = (certificate.display(), https.port());
+    let socket = socket.display();
     let commands = [
         (
             "A hit: the second answer comes from memory, and says so.",
@@ -88,13 +89,6 @@ pub fn intro(addresses: &Addresses) -> String {
             format!("curl -s -r 1280-1535 http://{http}/bytes/1000000"),
         ),
         (
-            "The origin fails for ten seconds; the stale copy is served and says why.",
-            format!(
-                "curl -s http://{http}/clock; curl -s -X POST http://{http}/origin/down/10; sleep 3; \
-                 curl -si http://{http}/clock"
-            ),
-        ),
-        (
             "A picture made of another on the way: its size, beside the original's.",
             format!(
                 "for form in '' '!/fw/400/format/webp' '!thumbnail'; do curl -so /dev/null -w '%{{size_download}} \
@@ -103,15 +97,30 @@ pub fn intro(addresses: &Addresses) -> String {
         ),
         (
             "What the node would do, and why, without doing it.",
+            format!("{program} explain --socket {socket} http://{http}/photos/parrots.jpg"),
+        ),
+        (
+            "All photographs are purged by their tag: the origin is asked whether the old one still holds.",
             format!(
-                "{program} explain --socket {} http://{http}/photos/parrots.jpg",
-                socket.display()
+                "{program} purge --socket {socket} --tag photos; curl -so /dev/null -D - \
+                 http://{http}/photos/parrots.jpg | grep -i cache-status"
             ),
+        ),
+        (
+            "What is asked for most, and who ordered what.",
+            format!("{program} top --socket {socket}; {program} audit --socket {socket}"),
         ),
         (
             "HTTPS and HTTP/2 with the certificate made on the spot.",
             format!(
                 "curl -sI --http2 --cacert {certificate} https://localhost:{tls_port}/photos/houses.jpg"
+            ),
+        ),
+        (
+            "The origin fails for ten seconds; the stale copy is served and says why.",
+            format!(
+                "curl -s http://{http}/clock; curl -s -X POST http://{http}/origin/down/10; sleep 3; \
+                 curl -si http://{http}/clock"
             ),
         ),
     ];

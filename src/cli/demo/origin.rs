@@ -3,7 +3,7 @@
 //! | path | what | cacheable |
 //! |---|---|---|
 //! | `/` | a page with the photos and what can be tried | 60 s |
-//! | `/photos/NAME` | a photograph | 1 h |
+//! | `/photos/NAME` | a photograph, with the tag `photos` | 1 h |
 //! | `/bytes/N` | N bytes that prove themselves (`proof.rs`), N up to 1 GiB | 60 s |
 //! | `/slow/MS/N` | the same, spread over MS milliseconds, up to 60000 | 60 s |
 //! | `/large` | 64 MiB of proof | 1 h |
@@ -192,6 +192,7 @@ impl Origin {
             cache_control,
             // The entity tag is that of this URL alone, so version and length say it all.
             etag: Some(format!("\"v{version}-{length}\"")),
+            tag: None,
             digest,
             content: Content::Proof { proof, length, duration: Duration::from_millis(millis) },
         }
