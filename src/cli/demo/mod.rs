@@ -66,10 +66,29 @@ pub fn site_document(origin: SocketAddr, certificate: &certificate::Files) -> St
 
 /// What to print when everything runs: where it is, and nine commands that each show one thing.
 pub fn intro(addresses: &Addresses) -> String {
-    let Addresses { http, https, admin, origin, certificate, program, socket } = addresses;
+    let Addresses { http, https, admin, origin, .. } = addresses;
+    let tls_port = https.port();
+    let mut text = format!(
+        "\nbrink demo is running. Open http://{http}/ in a browser, or try the commands below.\n\n  \
+         HTTP     http://{http}/\n  \
+         HTTPS    https://localhost:{tls_port}/\n  \
+         admin    http://{admin}/metrics\n  \
+         origin   http://{origin}/  (inside this process)\n"
+    );
+    for (number, (what, command)) in commands(addresses).iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{}. {what}\n   {command}\n", number + 1);
+    }
+    text.push_str("\nCtrl-C ends it.\n");
+    text
+}
+
+/// What each shows, and how it is written.
+fn commands(addresses: &Addresses) -> [(&'static str, String); 9] {
+    let Addresses { http, https, certificate, program, socket, .. } = addresses;
     let (certificate, tls_port) = (certificate.display(), https.port());
     let socket = socket.display();
-    let commands = [
+    [
         (
             "A hit: the second answer comes from memory, and says so.",
             format!(
@@ -123,20 +142,7 @@ pub fn intro(addresses: &Addresses) -> String {
                  curl -si http://{http}/clock"
             ),
         ),
-    ];
-    let mut text = format!(
-        "\nbrink demo is running. Open http://{http}/ in a browser, or try the commands below.\n\n  \
-         HTTP     http://{http}/\n  \
-         HTTPS    https://localhost:{tls_port}/\n  \
-         admin    http://{admin}/metrics\n  \
-         origin   http://{origin}/  (inside this process)\n"
-    );
-    for (number, (what, command)) in commands.iter().enumerate() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "\n{}. {what}\n   {command}\n", number + 1);
-    }
-    text.push_str("\nCtrl-C ends it.\n");
-    text
+    ]
 }
 
 #[cfg(test)]
