@@ -373,10 +373,8 @@ async fn what_is_hot_and_what_ends_can_be_looked_at() {
     let top: Value = serde_json::from_str(&text).unwrap();
     let urls: Vec<_> =
         top["urls"].as_array().unwrap().iter().map(|it| it["url"].as_str().unwrap()).collect();
-    assert_eq!(
-        urls[..2].iter().copied().collect::<std::collections::BTreeSet<_>>(),
-        ["mine.test/hot", "secret-host.test/bad"].into()
-    );
+    let hottest = ["mine.test/hot", "secret-host.test/bad"];
+    assert!(hottest.iter().all(|url| urls[..2].contains(url)), "{text}");
     assert!(urls.contains(&"mine.test/cold?token=***"), "{text}");
     let (_, table) = command(&["top", "--socket", &socket]).await;
     let column = table.find("url\n").unwrap();
