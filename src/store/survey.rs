@@ -57,8 +57,8 @@ pub struct Found {
     pub hosts: HashMap<Box<str>, u64, RandomState>,
     /// Responses of hosts that are beyond what is told apart.
     pub other_hosts: u64,
-    /// URLs that are named, chosen by chance.
-    pub samples: Vec<String>,
+    /// Keys of URLs that are named, chosen by chance.
+    pub samples: Vec<Key>,
     /// How far memory was gone through.
     pub in_memory: Looked,
     /// How far the disks were.
@@ -162,9 +162,9 @@ impl Found {
         // Each URL has the same chance to be among those that are shown.
         let place = fastrand::u64(..self.urls) as usize;
         if self.samples.len() < SAMPLES {
-            self.samples.push(shown(key));
+            self.samples.push(key.clone());
         } else if let Some(sample) = self.samples.get_mut(place) {
-            *sample = shown(key);
+            *sample = key.clone();
         }
     }
 }
@@ -174,17 +174,6 @@ struct Named {
     memory: Option<u64>,
     disk: Option<u64>,
     bytes: u64,
-}
-
-/// A URL that asks for what is stored under a key.
-fn shown(key: &Key) -> String {
-    match KeyRef::from(key).asked() {
-        Some(asked) => {
-            let query = asked.query.map(|query| format!("?{query}")).unwrap_or_default();
-            format!("http://{}{}{query}", asked.host, asked.path)
-        }
-        None => key.to_string(),
-    }
 }
 
 impl Survey {

@@ -101,13 +101,16 @@ async fn a_picture_has_the_tags_purges_and_freshness_of_its_original() {
     assert!(edge.get(url).await.hit());
     // Stale: the original is confirmed and the picture with it, without another job.
     let config = edge.path("node.toml").display().to_string();
-    let (status, text) = command(&["purge", "--soft", "--tag", "photo", "-c", &config]).await;
+    let picture = "http://a.test/a.png!/fw/100/format/webp";
+    let purge = ["purge", "--soft", "--tag", "photo", "-c", &config];
+    let (_, text) = command(&[&purge[..], &["--dry-run"]].concat()).await;
+    assert!(text.contains("  http://a.test/a.png\n") && text.contains(picture), "{text}");
+    let (status, text) = command(&purge).await;
     assert!(status.success(), "{text}");
     let confirmed = edge.get(url).await;
     assert!(!confirmed.hit(), "{}", confirmed.cache_status());
     assert_eq!(size(confirmed.whole(200)), (100, 67));
     assert_eq!(edge.metric("image_jobs", "outcome=\"done\"").await, 1.0);
-    let picture = "http://a.test/a.png!/fw/100/format/webp";
     let (_, text) = command(&["explain", picture, "-c", &config]).await;
     assert!(text.contains("picture  /fw/100/format/webp of /a.png"), "{text}");
     for purge in [["--tag", "photo"], ["--url", "http://a.test/a.png"], ["--url", picture]] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Method, Request, Uri, header};
 
 use crate::cache::pattern::Pattern;
-use crate::cache::{self, KeyRef, tags};
+use crate::cache::{self, Key, KeyRef, tags};
 use crate::header::present::Present;
 use crate::image::params;
 use crate::serve::Serve;
@@ -195,6 +195,23 @@ pub(super) fn check_room(serve: &Serve, scopes: &[Scope]) -> Result<(), String> 
         )),
         None => Ok(()),
     }
+}
+
+/// A URL that asks for what is stored under a key.
+pub(super) fn url(serve: &Serve, key: &Key) -> String {
+    let Some(asked) = KeyRef::from(key).asked() else { return key.to_string() };
+    let mut url = format!("http://{}{}", asked.host, asked.path);
+    if let Some(picture) = asked.picture {
+        let site = serve.sites.find(&canonical_host(asked.host)).ok().flatten();
+        let separator = site.map(|site| site.document.images.separator).unwrap_or_default();
+        url.push(separator.byte().into());
+        url.push_str(picture);
+    }
+    if let Some(query) = asked.query {
+        url.push('?');
+        url.push_str(query);
+    }
+    url
 }
 
 /// Host, with its port, and the rest of a URL that may have stars.

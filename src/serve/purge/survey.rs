@@ -188,25 +188,23 @@ impl Serve {
         while !survey.is_done() && begun.elapsed() < AT_ONCE {
             tokio::time::sleep(LOOK).await;
         }
-        Ok(PurgeSurvey::of(id, &survey))
+        Ok(self.told(id, &survey))
     }
 
     /// What a survey has found so far; none if there is no such, or none any more.
     pub fn surveyed(&self, id: &str, whose: &Customers) -> Option<PurgeSurvey> {
         let survey = self.surveys.find(id, whose, Instant::now())?;
-        Some(PurgeSurvey::of(id.to_owned(), &survey))
+        Some(self.told(id.to_owned(), &survey))
     }
 
     /// Ends a survey; what it has found stays known. None if there is no such.
     pub fn cancel_survey(&self, id: &str, whose: &Customers) -> Option<PurgeSurvey> {
         let survey = self.surveys.find(id, whose, Instant::now())?;
         survey.cancel();
-        Some(PurgeSurvey::of(id.to_owned(), &survey))
+        Some(self.told(id.to_owned(), &survey))
     }
-}
 
-impl PurgeSurvey {
-    fn of(id: String, survey: &Survey) -> Self {
+    fn told(&self, id: String, survey: &Survey) -> PurgeSurvey {
         let state = match (survey.is_done(), survey.is_cancelled()) {
             (true, _) => SurveyState::Done,
             (_, true) => SurveyState::Cancelled,
@@ -229,7 +227,7 @@ impl PurgeSurvey {
             estimate: amount(estimate),
             hosts,
             other_hosts,
-            samples: found.samples,
+            samples: found.samples.iter().map(|key| named::url(self, key)).collect(),
             unread: found.unread,
         }
     }
