@@ -28,7 +28,8 @@ const RECORDS: usize = 1000;
 pub(super) struct Wanted {
     /// One site; without it all; empty for requests whose host no site has.
     site: Option<String>,
-    /// RFC 3339, a date or seconds since 1970; a day before the end if it is missing.
+    /// RFC 3339, a date or seconds since 1970; if it is missing, a day before the end, at the beginning of an
+    /// hour or day if points are so long.
     from: Option<String>,
     /// The same; the present if it is missing.
     to: Option<String>,
@@ -145,7 +146,9 @@ impl Wanted {
             Some(word) => By::parse(word)
                 .ok_or_else(|| wrong(format!("`{word}` is none of `5m`, `hour` and `day`")))?,
         };
-        let from = from.unwrap_or_else(|| to.saturating_sub(A_DAY));
+        // Hours and days of the clock, if it is not said otherwise.
+        let a_day_before = to.saturating_sub(A_DAY);
+        let from = from.unwrap_or(a_day_before - a_day_before % by.seconds());
         Ok(Question { site: self.site, from, to, by })
     }
 }

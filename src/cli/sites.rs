@@ -153,7 +153,9 @@ fn list(customer: Option<&str>, reach: &Reach) -> Result<u8, String> {
             let failed = if site["failed"] == true { "  FAILED" } else { "" };
             format!("{:<24} {:<16} {}{failed}\n", text("name"), text("customer"), hosts.join(" "))
         };
-        answer.as_array().into_iter().flatten().map(line).collect()
+        let head = format!("{:<24} {:<16} hosts\n", "name", "customer");
+        let lines = answer.as_array().into_iter().flatten().map(line);
+        std::iter::once(head).chain(lines).collect()
     }))
 }
 

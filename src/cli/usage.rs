@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     site: Option<String>,
     /// The beginning: a moment as 2026-01-31T12:00:00Z or with +08:00, a date, or seconds since 1970.
-    /// A day before the end if nothing is said.
+    /// A day before the end, at a full hour (or day, `--by day`), if nothing is said.
     #[arg(long, value_name = "T")]
     from: Option<String>,
     /// The end, written alike; the present if nothing is said.

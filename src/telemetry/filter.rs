@@ -1,10 +1,12 @@
 //! Which of many lines are wanted: `status >= 500 and host = "a.com"`.
 //!
-//! A condition is a field of the line, one of `=` `!=` `<` `<=` `>` `>=` `~` (holds the text) `!~`, and a
+//! A condition is a field of the JSON log, one of `=` `!=` `<` `<=` `>` `>=` `~` (holds the text) `!~`, and a
 //! number, a word or a text in quotes; or a field alone, which must be there. `not`, `and`, `or` and
 //! parentheses join them, in this order.
 
 use serde_json::Value;
+
+use super::line::FIELDS;
 
 /// How deep parentheses and `not` go, and how many conditions there are at most.
 const MOST: usize = 64;
@@ -188,6 +190,15 @@ impl<'a> Reader<'a> {
         if field.is_empty() {
             return Err(self.wrong("a field of the log"));
         }
+        if !FIELDS.contains(&field) {
+            let like = |name: &&str| (1000.0 * strsim::jaro_winkler(field, name)) as u32;
+            let meant = FIELDS.into_iter().max_by_key(like).unwrap_or_default();
+            let at = self.at + 1;
+            return Err(format!(
+                "at character {at}: the log has no field `{field}`; did you mean `{meant}`? It has {}",
+                FIELDS.join(", ")
+            ));
+        }
         self.at += length;
         self.skip();
         let Some((_, test, must)) = TESTS.into_iter().find(|(word, ..)| self.sign(word)) else {
@@ -260,20 +271,21 @@ mod tests {
             ("status = 1 host", "12: `and`"),
             ("= 5", "1: a field"),
             ("host = \"a", "8: a closing"),
+            ("status = 1 or staus = 3", "15: the log has no field `staus`; did you mean `status`?"),
         ] {
             let why = Filter::parse(text).unwrap_err();
             assert!(why.contains(&format!("character {at}")), "{text}: {why}");
         }
         assert!(Filter::parse(&"(".repeat(1000)).is_err());
         assert!(Filter::parse(&"not ".repeat(1000)).is_err());
-        assert!(Filter::parse(&vec!["a"; 100].join(" and ")).is_err());
+        assert!(Filter::parse(&vec!["ua"; 100].join(" and ")).is_err());
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "[a-z=<>~!()\"' é&|]{0,40}") {
+        fn any_text_is_read_or_refused(text in "([a-z=<>~!()\"' é&|]|ua|tls){0,40}") {
             if let Ok(filter) = Filter::parse(&text) {
-                filter.takes(&json!({ "a": 1 }));
+                filter.takes(&json!({ "ua": 1, "tls": "x" }));
             }
         }
     }

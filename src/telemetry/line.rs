@@ -27,6 +27,39 @@ use super::zone::Zone;
 use crate::cache::verdict::Verdict;
 use crate::clock::Timestamp;
 
+/// Every field that a line of JSON may have, in this order.
+pub(super) const FIELDS: [&str; 29] = [
+    "ts",
+    "request_id",
+    "site",
+    "client",
+    "method",
+    "host",
+    "path",
+    "query",
+    "proto",
+    "status",
+    "bytes_out",
+    "ttfb_ms",
+    "duration_ms",
+    "ended",
+    "cache",
+    "reason",
+    "tier",
+    "key",
+    "origin",
+    "origin_status",
+    "origin_connect_ms",
+    "origin_ttfb_ms",
+    "origin_fault",
+    "tls",
+    "ua",
+    "referer",
+    "error_id",
+    "code",
+    "sample",
+];
+
 /// How lines are written; fixed while the log is open.
 #[derive(Debug)]
 pub(super) struct Line {

@@ -7,6 +7,7 @@ use crate::telemetry::share::Share;
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub(in crate::telemetry) fn record() -> Record {
@@ -95,6 +96,26 @@ fn json_says_everything_that_is_known() {
         "origin": "198.51.100.1:443", "origin_status": 304, "tls": "TLSv1.3", "ua": "curl/8",
     });
     assert_eq!(read, expected);
+}
+
+#[test]
+fn every_field_of_a_line_is_known() {
+    let mut record = record();
+    record.outcome.ended = Ended::ClientGone;
+    record.referer = "http://a/".into();
+    record.error_id = "1".into();
+    record.code = Some(1);
+    record.share = share("0.5");
+    // What failed is no sample of others.
+    let told = [None, Some("timeout")].map(|fault| {
+        let origin = record.origin.as_mut().unwrap();
+        (origin.connect, origin.first_byte) = (Some(Duration::ZERO), Some(Duration::ZERO));
+        origin.fault = fault;
+        let line = line(Format::Json, true, &record);
+        serde_json::from_str::<serde_json::Map<_, _>>(&line).unwrap()
+    });
+    let told: BTreeSet<_> = told.iter().flat_map(|line| line.keys().map(String::as_str)).collect();
+    assert_eq!(told, FIELDS.into());
 }
 
 #[test]

@@ -296,7 +296,7 @@ async fn the_command_line_steers_a_node_by_socket_and_by_token() {
         (status.code(), text)
     };
     let (code, text) = run(&["sites", "list"]).await;
-    assert!(code == Some(0) && text.lines().count() == 3, "{text}");
+    assert!(code == Some(0) && text.lines().count() == 4, "{text}");
     let file = edge.path("new.toml");
     std::fs::write(&file, site(&["new.test"], &origin, "")).unwrap();
     let file = file.display().to_string();
@@ -325,7 +325,7 @@ async fn the_command_line_steers_a_node_by_socket_and_by_token() {
         command_with(words, &environment).await
     };
     let (status, text) = by_token(&["sites", "list"]).await;
-    assert!(status.success() && text.lines().count() == 1 && text.contains("mine.test"), "{text}");
+    assert!(status.success() && text.lines().count() == 2 && text.contains("mine.test"), "{text}");
     let (status, text) = by_token(&["purge", "--host", "secret-host.test"]).await;
     assert!(!status.success() && text.contains("no site has the host"), "{text}");
     let (status, text) = by_token(&["purge", "--host", "mine.test"]).await;
