@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Ver
 use crate::cache::range::if_range_holds;
 use crate::cache::{self, Judgement, Policy, Precondition, Reason, Selection, Stored, Verdict};
 use crate::fill::slices::Conductor;
-use crate::header::cache_status::CacheStatus;
+use crate::header::cache_status::{CacheStatus, Forward};
 use crate::header::compose;
 use crate::header::present::Present;
 use crate::header::request_id::X_REQUEST_ID;
@@ -32,6 +32,8 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub struct Obtained {
     what: What,
     reason: Reason,
+    /// Why the origin was asked, if it was.
+    forward: Option<Forward>,
     forward_status: Option<StatusCode>,
     stored: bool,
     collapsed: bool,
@@ -128,6 +130,12 @@ impl Obtained {
         self
     }
 
+    /// The same, for which the origin was asked for another reason than the one why it is as it is.
+    pub fn wanted_for(mut self, reason: Reason) -> Self {
+        self.forward = reason.forward();
+        self
+    }
+
     /// The same after the origin was asked and answered with this status.
     pub fn after(mut self, status: StatusCode) -> Self {
         self.forward_status = Some(status);
@@ -138,6 +146,7 @@ impl Obtained {
         Obtained {
             what,
             reason,
+            forward: reason.forward(),
             forward_status: None,
             stored: false,
             collapsed: false,
@@ -148,7 +157,7 @@ impl Obtained {
 
     fn cache_status<'a>(&self, name: &'a str, ttl: Option<i64>) -> CacheStatus<'a> {
         let word = self.reason.as_str();
-        let forward = self.reason.forward();
+        let forward = self.forward;
         CacheStatus {
             cache: name,
             forward,

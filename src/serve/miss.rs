@@ -70,8 +70,8 @@ pub async fn fetch(
             let fetched = Obtained::fetched(entry, Reason::Revalidated, status, true, collapsed);
             Ok(fetched.with(once).rescued_by(rescue))
         }
-        Outcome::Uncacheable { reason, inbound: Some(inbound) } => {
-            Ok(streamed(exchange, reason, inbound))
+        Outcome::Uncacheable { reason: not_stored, inbound: Some(inbound) } => {
+            Ok(streamed(exchange, not_stored, inbound).wanted_for(reason))
         }
         Outcome::Erroring { status, inbound: Some(inbound) } => {
             match stale(serve, asked, base, Failure::Status(status)) {
@@ -79,7 +79,7 @@ pub async fn fetch(
                     exchange.asked_origin(&Answered::of(&inbound));
                     Ok(obtained.after(status))
                 }
-                None => Ok(streamed(exchange, Reason::OriginError, inbound)),
+                None => Ok(streamed(exchange, Reason::OriginError, inbound).wanted_for(reason)),
             }
         }
         // Who asks alone leads, and who leads gets the response.

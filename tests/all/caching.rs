@@ -26,24 +26,29 @@ async fn second_request_is_a_hit_with_age() {
 #[tokio::test]
 async fn what_must_not_be_stored_is_asked_for_each_time() {
     let origin = Origin::start().await;
-    let answers: &[(&str, &[(&str, &str)])] = &[
-        ("/no-store", &[("Cache-Control", "no-store")]),
-        ("/private", &[("Cache-Control", "private, max-age=60")]),
-        ("/cookie", &[("Cache-Control", "max-age=60"), ("Set-Cookie", "who=me")]),
-        ("/any", &[("Cache-Control", "max-age=60"), ("Vary", "*")]),
-        ("/silent", &[]),
+    let answers: &[(&str, &[(&str, &str)], &str)] = &[
+        ("/no-store", &[("Cache-Control", "no-store")], "no-store"),
+        ("/private", &[("Cache-Control", "private, max-age=60")], "private"),
+        ("/cookie", &[("Cache-Control", "max-age=60"), ("Set-Cookie", "who=me")], "set-cookie"),
+        ("/any", &[("Cache-Control", "max-age=60"), ("Vary", "*")], "vary-star"),
+        ("/silent", &[], "no-freshness"),
     ];
-    for (path, fields) in answers {
+    for (path, fields, _) in answers {
         origin.on(path, move |_| {
             fields.iter().fold(Reply::ok("x"), |reply, (name, value)| reply.header(name, value))
         });
     }
     let edge = Edge::before(&origin).await;
-    for (path, _) in answers {
-        for _ in 0..3 {
+    for (path, _, reason) in answers {
+        // Why the origin was asked, and why its answer is not stored; then this is known.
+        for (asked, why) in
+            [("uri-miss", *reason), ("miss", "uncacheable"), ("miss", "uncacheable")]
+        {
             let answer = edge.get(path).await;
             answer.whole(200);
             assert!(!answer.hit() && !answer.has("age"), "{path}: {:?}", answer.head);
+            let told = format!("brink; fwd={asked}; fwd-status=200; detail={why}");
+            assert_eq!(answer.cache_status(), told, "{path}");
         }
         assert_eq!(origin.count(path), 3, "{path}");
     }
@@ -122,8 +127,12 @@ async fn stale_is_served_when_the_origin_fails() {
     edge.get("/x").await.whole(200);
     edge.get("/strict").await.whole(200);
     tokio::time::sleep(ms(1500)).await;
-    origin.on("/x", |_| Reply::new(503));
+    for path in ["/x", "/strict"] {
+        origin.on(path, |_| Reply::new(503));
+    }
     assert_eq!(edge.get("/x").await.whole(200), b"x");
+    let strict = edge.get("/strict").await;
+    assert_eq!(strict.cache_status(), "brink; fwd=stale; fwd-status=503; detail=no-freshness");
     origin.kill().await;
     assert_eq!(edge.get("/x").await.whole(200), b"x");
     let strict = edge.get("/strict").await;
