@@ -336,7 +336,8 @@ impl Store {
     }
 
     /// Replaces an entry's metadata after a 304 (RFC 9111 section 4.3.4) or a HEAD (4.3.5); both
-    /// share the body. If the old entry is not stored any more, the new one is not either.
+    /// share the body. If the old entry is not stored any more, the new one is not either; if only the
+    /// disk has it by now, memory has the new one again.
     pub fn update(&self, key: &Key, entry: &Arc<Entry>, stored: Stored) -> Arc<Entry> {
         let Some(old) = entry.kept() else { return self.aside(entry, stored) };
         let head = Head::new(&self.shapes, key.into(), old.names().cloned(), &stored);
@@ -346,17 +347,20 @@ impl Store {
         // An object that is confirmed again and again is written now and then only.
         let minute = |kept: &Kept| kept.response_time().seconds() / 60;
         let due = minute(old) != minute(&updated);
+        let below = || self.lower.as_ref().is_some_and(|lower| lower.has(key.into()));
         let mut changed = None;
-        self.memory.change(key.into(), self.clock.now(), |held| {
-            match held.filter(|held| held.holds(old)) {
-                Some(held) => {
-                    COUNTERS.updated.bump();
-                    let held = held.with(updated.clone(), usize::MAX);
-                    changed = Some(held.clone()).filter(|_| due);
-                    Change::Put(held)
-                }
-                None => Change::Nothing,
+        self.memory.change(key.into(), self.clock.now(), |held| match held {
+            Some(held) if held.holds(old) => {
+                COUNTERS.updated.bump();
+                let held = held.with(updated.clone(), usize::MAX);
+                changed = Some(held.clone()).filter(|_| due);
+                Change::Put(held)
             }
+            None if old.is_filed() && old.names().is_none() && below() => {
+                COUNTERS.updated.bump();
+                Change::Put(Resource::One(updated.clone()))
+            }
+            _ => Change::Nothing,
         });
         if let (Some(lower), Some(resource)) = (&self.lower, changed)
             && lower.has(key.into())

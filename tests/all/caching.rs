@@ -26,7 +26,8 @@ async fn second_request_is_a_hit_with_age() {
 #[tokio::test]
 async fn what_must_not_be_stored_is_asked_for_each_time() {
     let origin = Origin::start().await;
-    let answers: &[(&str, &[(&str, &str)], &str)] = &[
+    type Fields = &'static [(&'static str, &'static str)];
+    let answers: &[(&str, Fields, &str)] = &[
         ("/no-store", &[("Cache-Control", "no-store")], "no-store"),
         ("/private", &[("Cache-Control", "private, max-age=60")], "private"),
         ("/cookie", &[("Cache-Control", "max-age=60"), ("Set-Cookie", "who=me")], "set-cookie"),

@@ -138,6 +138,35 @@ async fn a_removed_url_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn what_is_confirmed_after_it_left_memory_is_there_and_outlives_a_restart() {
+    let (store, clock, folder) = tiers(16 * MIB);
+    let [key, gone] = ["confirmed", "gone"].map(key);
+    for key in [&key, &gone] {
+        fill(&store, key, 100);
+    }
+    age(&store, &clock).await;
+    store.close().await;
+    drop(store);
+    let (store, clock) = over(16 * MIB, folder.path());
+    // Back for one request, for which the origin is asked; meanwhile the window is left.
+    let entries = [brought(&store, &key).await.unwrap(), brought(&store, &gone).await.unwrap()];
+    age(&store, &clock).await;
+    store.remove(&gone);
+    assert!(found(&store, &key).is_none() && found(&store, &gone).is_none());
+    let confirmed = response(&[("x-confirmed", "yes")], Some(100));
+    for (key, entry) in [&key, &gone].into_iter().zip(&entries) {
+        store.update(key, entry, confirmed.clone());
+    }
+    let is_confirmed = |entry: Arc<Entry>| entry.stored.headers.contains_key("x-confirmed");
+    assert!(found(&store, &key).is_some_and(is_confirmed));
+    assert!(brought(&store, &gone).await.is_none(), "what was removed does not come back");
+    store.close().await;
+    drop(store);
+    let (store, _) = over(16 * MIB, folder.path());
+    assert!(brought(&store, &key).await.is_some_and(is_confirmed));
+}
+
+#[tokio::test]
 async fn many_who_ask_at_once_share_one_read() {
     let (store, clock, folder) = tiers(16 * MIB);
     fill(&store, &key("shared"), 100 * KIB);
