@@ -13,6 +13,7 @@ mod image;
 mod image_worker;
 mod inspect;
 mod plan;
+mod progress;
 mod purge;
 mod reload;
 mod rules;

@@ -1,17 +1,14 @@
 //! `brink purge --dry-run`: waits until a running node has counted what would be purged, and shows it.
 
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
 
-use crate::cli::{COULD_NOT_RUN, Reach};
+use crate::cli::{COULD_NOT_RUN, Reach, progress};
 
 /// How often the node is asked how far it is.
 const LOOK: Duration = Duration::from_millis(200);
-/// Goes back to the start of the line and clears it.
-const CLEAR: &str = "\r\x1b[K";
 
 /// Has an order counted instead of carried out.
 pub(super) fn run(reach: &Reach, order: Value, became: &str) -> u8 {
@@ -29,15 +26,11 @@ pub(super) fn run(reach: &Reach, order: Value, became: &str) -> u8 {
 /// Orders the survey and waits for its end; on a terminal it says how far it is.
 fn follow(reach: &Reach, order: Value) -> Result<Value, String> {
     let mut survey = reach.order("/v1/purge", order)?;
-    let shown = std::io::stderr().is_terminal();
+    let bar = progress::bar();
     while survey["state"] == "running" {
-        if shown {
-            let share = survey["looked_at"].as_f64().unwrap_or_default() * 100.0;
-            let about = &survey["estimate"]["responses"];
-            eprint!("{CLEAR}{share:.0} % looked at, about {about} responses");
-            // Nothing is lost if it does not show.
-            std::io::stderr().flush().ok();
-        }
+        let share = survey["looked_at"].as_f64().unwrap_or_default();
+        let about = format!("about {} responses", survey["estimate"]["responses"]);
+        progress::show(&bar, (share * 1000.0) as u64, 1000, about);
         std::thread::sleep(LOOK);
         let path = format!("/v1/purge/surveys/{}", survey["id"].as_str().unwrap_or_default());
         let (status, answer) = reach.ask(Method::GET, &path, None)?;
@@ -47,9 +40,7 @@ fn follow(reach: &Reach, order: Value) -> Result<Value, String> {
         }
         survey = answer;
     }
-    if shown {
-        eprint!("{CLEAR}");
-    }
+    bar.finish_and_clear();
     Ok(survey)
 }
 

@@ -1,6 +1,5 @@
 //! `brink warm`: fetches URLs into the cache of a running node before clients ask.
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::client::{good, runtime};
-use super::{FOUND_WRONG, Reach, ended};
+use super::{FOUND_WRONG, Reach, ended, progress};
 
 /// What `brink warm` understands.
 #[derive(clap::Args)]
@@ -81,13 +80,16 @@ fn warm(arguments: Arguments) -> Result<u8, String> {
 /// Waits for the end of a job and tells what came of it.
 pub(super) fn follow(reach: &Reach, id: u64) -> Result<u8, String> {
     let runtime = runtime()?;
-    let (path, mut cancelled) = (format!("/v1/warm/{id}"), false);
+    let (path, bar, mut cancelled) = (format!("/v1/warm/{id}"), progress::bar(), false);
     let job = loop {
         let job = reach.read(&path)?;
         if !job["ended"].is_null() {
             break job;
         }
-        show(&job);
+        let count = |field: &str| job[field].as_u64().unwrap_or_default();
+        let remark =
+            format!("{} of {}, {} failed", count("done"), count("wanted"), count("failed"));
+        progress::show(&bar, count("done"), count("wanted"), remark);
         let stopped = runtime.block_on(async {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => true,
@@ -99,9 +101,7 @@ pub(super) fn follow(reach: &Reach, id: u64) -> Result<u8, String> {
             cancelled = true;
         }
     };
-    if std::io::stderr().is_terminal() {
-        eprintln!();
-    }
+    bar.finish_and_clear();
     let failed = failures(reach, &path)?;
     if reach.json() {
         println!("{:#}", json!({ "job": job, "failed": failed }));
@@ -118,15 +118,6 @@ pub(super) fn follow(reach: &Reach, id: u64) -> Result<u8, String> {
     }
     let whole = job["state"] == "done" && job["failed"] == 0;
     Ok(if whole { 0 } else { FOUND_WRONG })
-}
-
-fn show(job: &Value) {
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        let (done, wanted, failed) = (&job["done"], &job["wanted"], &job["failed"]);
-        // Nobody misses a line that could not be shown.
-        let _ = write!(out, "\r{done} of {wanted}, {failed} failed").and_then(|()| out.flush());
-    }
 }
 
 fn failures(reach: &Reach, path: &str) -> Result<Vec<Value>, String> {
