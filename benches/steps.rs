@@ -20,7 +20,7 @@ use brink::quantity::Size;
 use brink::site::{self, LastGood, Source, Surroundings};
 use brink::store::{self, Doom, Incoming, Store};
 use brink::telemetry::access_log::LOST;
-use brink::telemetry::{AccessLog, AccessLogSettings, Ended, Outcome, Record, Text, Tier};
+use brink::telemetry::{AccessLog, AccessLogSettings, Ended, Outcome, Record, Text, Tier, Watch};
 use brink::upstream::{NodeSettings, Shared};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion};
@@ -77,6 +77,7 @@ fn main() -> Result<()> {
     freshness(&mut criterion, &hit);
     header_assembly(&mut criterion, &hit)?;
     access_log_record(&mut criterion, &hit)?;
+    watching(&mut criterion, &hit)?;
     criterion.final_summary();
     Ok(())
 }
@@ -179,6 +180,23 @@ fn access_log_record(criterion: &mut Criterion, hit: &Hit) -> Result<()> {
     match LOST.sum() {
         0 => {}
         lost => println!("{lost} lines were lost: the writer had too little of the processor"),
+    }
+    Ok(())
+}
+
+/// Counting for `brink top`, while nobody follows: URLs that have their place, and mostly others.
+fn watching(criterion: &mut Criterion, hit: &Hit) -> Result<()> {
+    for (name, urls) in [("watching", ASKED), ("watching many URLs", 50 * ASKED)] {
+        let watch = Watch::new(&AccessLogSettings::default());
+        let record = |n: usize| -> Result<Record> {
+            let (site, target) = (Arc::<str>::from("customer-7").into(), format!("/{n}").parse()?);
+            Ok(Record { site, target, ..hit.record() })
+        };
+        let records = (0..urls).map(record).collect::<Result<Vec<_>>>()?;
+        let mut records = records.iter().cycle();
+        criterion.bench_function(name, |bench| {
+            bench.iter(|| records.next().map(|record| watch.see(record)));
+        });
     }
     Ok(())
 }
