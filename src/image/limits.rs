@@ -25,6 +25,9 @@ pub struct Limits {
     pub bytes: u64,
     /// The most bytes of an SVG: its cost follows from its text and not from its size.
     pub svg_bytes: u64,
+    /// The most characters of one text of an SVG, whose cost grows with their square, and of all of
+    /// them, those that are used again counted again, each text as five characters more.
+    pub svg_letters: [u64; 2],
     /// How long one job may take; looked at between steps and frames.
     pub time: Duration,
 }
@@ -40,6 +43,7 @@ impl Default for Limits {
             scans: 100,
             bytes: 64 << 20,
             svg_bytes: 1 << 20,
+            svg_letters: [5000, 50_000],
             time: Duration::from_secs(10),
         }
     }

@@ -48,6 +48,23 @@ fn of_much_text() -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         ("svg of letters", drawing(900, 900, &format!("<text>{}</text>", many(90_000, "a中")))),
+        (
+            "svg of as many letters as may be",
+            drawing(900, 900, &many(9, &format!("<text>{}</text>", many(2500, "a中")))),
+        ),
+        ("svg of as many texts as may be", drawing(900, 900, &many(7000, "<text>a中</text>"))),
+        (
+            "svg that uses its letters again",
+            drawing(
+                900,
+                900,
+                &format!(
+                    "<text id='t'>{}</text>{}",
+                    many(2500, "a中"),
+                    many(20_000, "<use href='#t'/>")
+                ),
+            ),
+        ),
         ("svg that is not closed", half(drawing(9, 9, &many(900, "<rect width='1' height='1'/>")))),
         ("svgz of nothing", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xec\xc1\x01\x0d\0\0\0\xc2".to_vec()),
     ]
