@@ -42,19 +42,19 @@ pub(in super::super) fn size(bytes: &[u8], limits: &Limits) -> Result<Option<(u3
         let message = format!("the SVG has {} bytes, more than {}", bytes.len(), limits.svg_bytes);
         return Err(Error::new(ErrorKind::TooLarge, message));
     }
-    let Ok(document) = read(bytes) else { return Ok(None) };
-    check_letters(&document, limits)?;
-    Ok(Tree::from_xmltree(&document, &options()).ok().map(|tree| {
-        let size = tree.size();
-        (size.width().ceil() as u32, size.height().ceil() as u32)
-    }))
+    match parse(bytes, limits) {
+        Ok(tree) => {
+            let size = tree.size();
+            Ok(Some((size.width().ceil() as u32, size.height().ceil() as u32)))
+        }
+        Err(error) if error.kind == ErrorKind::NotAnImage => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Draws the picture `needed` times as large as it says, as far as the limits allow.
 pub(super) fn decode(bytes: &[u8], needed: f64, limits: &Limits) -> Result<Decoded, Error> {
-    let document = read(bytes).map_err(|why| damaged(Kind::Svg, why))?;
-    check_letters(&document, limits)?;
-    let tree = Tree::from_xmltree(&document, &options()).map_err(|why| damaged(Kind::Svg, why))?;
+    let tree = parse(bytes, limits)?;
     let (full_width, full_height) = (tree.size().width().ceil(), tree.size().height().ceil());
     let factor = bounded(needed, f64::from(full_width), f64::from(full_height), limits);
     let scaled = |side: f32| (f64::from(side) * factor).ceil().max(1.0) as u32;
@@ -85,14 +85,14 @@ fn bounded(needed: f64, width: f64, height: f64, limits: &Limits) -> f64 {
     needed.max(1.0 / width.max(height).max(1.0)).min(most)
 }
 
-fn read(bytes: &[u8]) -> Result<Document<'_>, usvg::Error> {
-    let text = std::str::from_utf8(bytes).map_err(|_| usvg::Error::NotAnUtf8Str)?;
-    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    Document::parse_with_options(text, options).map_err(usvg::Error::ParsingFailed)
-}
-
-fn options() -> Options<'static> {
-    Options {
+fn parse(bytes: &[u8], limits: &Limits) -> Result<Tree, Error> {
+    let damaged = |why| damaged(Kind::Svg, why);
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged(usvg::Error::NotAnUtf8Str))?;
+    let reading = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, reading)
+        .map_err(|why| damaged(usvg::Error::ParsingFailed(why)))?;
+    check_letters(&document, limits)?;
+    let options = Options {
         image_href_resolver: ImageHrefResolver {
             resolve_data: Box::new(|_, _, _| None),
             resolve_string: Box::new(|_, _| None),
@@ -100,7 +100,8 @@ fn options() -> Options<'static> {
         fontdb: fonts::ours(),
         font_resolver: fonts::resolver(),
         ..Options::default()
-    }
+    };
+    Tree::from_xmltree(&document, &options).map_err(damaged)
 }
 
 /// Refuses what has too much to write.
